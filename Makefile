@@ -1,0 +1,44 @@
+# Every target sets up what it needs; a second call installs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(READY)  ## .venv with the program, its libraries and the developers' tools
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; make PYTHON=python3.12 takes another one")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+run: install  ## a first ablation, small, on the best data at hand
+	$(BIN)/python -m runner -m sweep=init_ablation train=smoke data.download=false
+
+ui: install  ## browse the runs in MLflow
+	$(BIN)/python -m runner ui
+
+test: check  ## lint, types and every test but the slow ones
+	$(BIN)/python -m pytest -q
+
+test-all: check  ## the slow tests too
+	$(BIN)/python -m pytest -q -m ''
+
+check: install  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: install  ## time start-up, training and sweeps
+	$(BIN)/python benchmarks/bench.py
+
+.PHONY: help install run ui test test-all check format bench

@@ -1,0 +1,1 @@
+"""Config-driven experiments and ablations on image classifiers."""

@@ -1,0 +1,80 @@
+"""`python -m runner`: composes one run or a sweep and hands it over; verbs such as `ui` go to `cli`."""
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from runner import places
+from runner.cli import VERBS
+from runner.compose import register_pages
+from runner.config import ConfigError, RunConfig, from_hydra
+from runner.explain import explain
+
+
+def main() -> None:
+    """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
+    arguments = sys.argv[1:]
+    try:
+        if arguments and arguments[0] in VERBS:
+            sys.exit(VERBS[arguments[0]](arguments[1:]))
+        register_pages()
+        _compose_and_run()
+    except ConfigError as problem:
+        _refuse(str(problem))
+    except (HydraException, OmegaConfBaseException) as problem:
+        overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
+        _refuse(explain(problem, overrides, _option(arguments, "--config-dir", "-cd")))
+
+
+def _refuse(message: str) -> None:
+    lines = message.splitlines()
+    print("\n  ".join(["runner:", *lines]) if len(lines) > 1 else f"runner: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _option(arguments: list[str], *names: str) -> str | None:
+    """The value that follows one of the flags."""
+    places_of = [index for index, word in enumerate(arguments[:-1]) if word in names]
+    joined = [word.partition("=")[2] for word in arguments if word.startswith(f"{names[0]}=")]
+    return arguments[places_of[0] + 1] if places_of else (joined[0] if joined else None)
+
+
+@hydra.main(version_base="1.3", config_path=str(places.conf()), config_name="config")
+def _compose_and_run(cfg: DictConfig) -> None:
+    page = OmegaConf.select(cfg, "sweep.name")
+    if page is not None:
+        raise ConfigError(f"sweep={page} is a list of runs, not one: python -m runner -m sweep={page}")
+    _run(from_hydra(cfg))
+
+
+def _run(config: RunConfig) -> None:
+    """One run on this terminal; exits as a shell expects where a signal stopped it."""
+    from runner.data import resolve
+    from runner.describe import run_name
+    from runner.job import Job, Order
+    from runner.screen import Screen
+    from runner.stop import Stop
+
+    with Stop() as stop, Screen() as screen:
+        config = replace(config, data=resolve(config.data, screen.say))
+        from runner.run import run
+
+        job = Job(Path(config.out) / "runs" / f"{config.model.name}-{config.identity()}")
+        typed = "python -m runner " + shlex.join(sys.argv[1:])
+        job.give(Order(config, name=run_name(config), command=typed.strip()))
+        result = run(job, watch=screen, stop=stop)
+        screen.end(result, typed)
+        if stop():
+            sys.exit(stop.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""What a finished run leaves on its page beside its curves: predictions, pictures and weights."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from runner import checkpoint, draws, pictures
+from runner.build import Parts
+from runner.config import RunConfig
+from runner.course import Course
+from runner.losses import probabilities
+from runner.track import Tracker
+from runner.train import as_float
+
+SHOWN = 32
+"""Images in a grid."""
+
+
+def leave_artifacts(
+    tracker: Tracker, folder: Path, config: RunConfig, parts: Parts, course: Course, logits: Tensor
+) -> None:
+    """Writes weights, figures and pictures into `folder` and onto the run's page.
+
+    Args:
+        logits: the network's outputs for the test images, [n, outputs].
+    """
+    checkpoint.save(parts.network.state_dict(), folder / "weights.pt")
+    _numbers(parts, course, logits, folder)
+    if config.track.pictures:
+        _of_training(config, parts, course, folder)
+        _of_predictions(parts, logits, folder)
+    for file in sorted(folder.iterdir()):
+        tracker.artifact(file, "pictures" if file.suffix == ".png" else "")
+
+
+def confusion(parts: Parts, logits: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """How often an image of class i was taken for class j, at [i, j]."""
+    truth = parts.test.labels.cpu().numpy()
+    taken = probabilities(logits).argmax(dim=1).cpu().numpy()
+    matrix = np.zeros((len(parts.classes),) * 2, dtype=np.int64)
+    np.add.at(matrix, (truth, taken), 1)
+    return matrix
+
+
+def _numbers(parts: Parts, course: Course, logits: Tensor, folder: Path) -> None:
+    matrix = confusion(parts, logits)
+    counts = matrix.sum(axis=1)
+    found = {
+        "classes": parts.classes,
+        "confusion": matrix.tolist(),
+        "accuracy_by_class": (matrix.diagonal() / np.maximum(counts, 1)).tolist(),
+        "images_by_class": counts.tolist(),
+    }
+    (folder / "test.json").write_text(json.dumps(found, indent=1))
+    if course.layers:
+        (folder / "layers.json").write_text(json.dumps(course.layers))
+
+
+def _of_training(config: RunConfig, parts: Parts, course: Course, folder: Path) -> None:
+    curves = defaultdict(list)
+    for step, metrics in course.history:
+        for metric, value in metrics.items():
+            curves[metric].append((step, value))
+    pictures.curves(curves, folder / "curves.png")
+    for side in ("train", "test") if course.layers else ():
+        history = [(step, layers[side]) for step, layers in course.layers]
+        pictures.layers(history, folder / f"layers_{side}.png")
+    images = parts.training.images[:16]
+    versions = parts.augment(as_float(images, parts), draws.key(config.seed, "augment", 0))
+    pictures.augmented(_shown(images), _shown(versions.permute(0, 2, 3, 1)), folder / "augmented.png")
+
+
+def _of_predictions(parts: Parts, logits: Tensor, folder: Path) -> None:
+    matrix = confusion(parts, logits)
+    counts = matrix.sum(axis=1)
+    pictures.confusion(matrix, parts.classes, folder / "confusion.png")
+    accuracy = matrix.diagonal() / np.maximum(counts, 1)
+    pictures.per_class(accuracy, counts, parts.classes, folder / "per_class.png")
+    sure, taken = probabilities(logits).max(dim=1)
+    wrong = (taken != parts.test.labels).nonzero()[:, 0]
+    wrong = wrong[sure[wrong].argsort(descending=True)][:SHOWN]  # the surest mistakes tell most
+    pictures.misclassified(
+        _shown(parts.test.images[wrong]),
+        _shown(parts.test.labels[wrong]),
+        _shown(taken[wrong]),
+        _shown(sure[wrong]),
+        parts.classes,
+        folder / "misclassified.png",
+    )
+
+
+def _shown(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    array: np.ndarray[tuple[int, ...], np.dtype[np.generic]] = tensor.detach().cpu().numpy()
+    return array

@@ -1,0 +1,43 @@
+"""Checkpoints: whole or absent, and never a pickle that runs code."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from runner.config import ConfigError
+
+
+class BadCheckpoint(ConfigError):
+    """A file that is no whole checkpoint of this run."""
+
+
+def save(content: Mapping[str, Any], path: Path) -> None:
+    """Writes tensors and plain data beside `path`, and renames when all of it is on disk."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as file:
+        torch.save(dict(content), file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def load(path: Path, identity: str) -> dict[str, Any] | None:
+    """What was saved, on the CPU; None where there is nothing.
+
+    Raises:
+        BadCheckpoint: the file is damaged, foreign, or of another configuration.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise BadCheckpoint(f"{path} is not a whole checkpoint ({reason}); fresh=true starts over") from problem
+    if not isinstance(content, dict) or content.get("identity") != identity:
+        raise BadCheckpoint(f"{path} belongs to another configuration; fresh=true starts over")
+    return content

@@ -1,0 +1,44 @@
+"""The verbs of the command line beside training: `python -m runner ui`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+from runner.config import ConfigError
+from runner.schema import nearest
+from runner.track.server import serve
+from runner.track.store import is_server, resolve
+
+
+def ui(argv: list[str]) -> None:
+    """Browse the runs in MLflow."""
+    parser = _parser(ui)
+    parser.add_argument("--port", type=int, default=5000, help="where to serve it (default: %(default)s)")
+    parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)")
+    arguments = parser.parse_args(argv)
+    uri = resolve(arguments.uri)
+    if is_server(uri):
+        print(f"The runs are at {uri}")
+    else:
+        serve(uri, port=arguments.port)
+
+
+VERBS: Mapping[str, Callable[[list[str]], None]] = {"ui": ui}
+"""The first word of the command line and the function that gets the rest."""
+
+
+def main(argv: list[str]) -> int:
+    """Does what the first word says; returns the process's exit status."""
+    verb, *rest = argv
+    try:
+        if verb not in VERBS:
+            raise ConfigError(f"{verb!r} is not one of {', '.join(VERBS)}{nearest(verb, VERBS)}")
+        VERBS[verb](rest)
+    except ConfigError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"python -m runner {verb.__name__}", description=verb.__doc__)

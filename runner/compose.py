@@ -1,0 +1,46 @@
+"""What Hydra can compose here: the shipped choices, the pages of `sweeps/`, and a person's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from runner import places
+from runner.config import ConfigError
+
+
+def register_pages() -> None:
+    """Makes each page of `sweeps/`, shipped or in the current folder, a choice of the group `sweep`.
+
+    Raises:
+        ConfigError: a page is no YAML.
+    """
+    for name, file in pages().items():
+        try:
+            node = OmegaConf.load(file)
+        except YAMLError as problem:
+            raise ConfigError(f"{file} is not YAML: {problem}") from problem
+        assert isinstance(node, DictConfig)
+        OmegaConf.update(node, "sweep.name", name, force_add=True)
+        ConfigStore.instance().store(group="sweep", name=name, node=node, package="_global_")
+
+
+def pages() -> dict[str, Path]:
+    """The pages by name; one in the current folder's `sweeps/` stands before a shipped one of the same name."""
+    folders = (places.sweeps(), Path("sweeps"))
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+
+
+def compose(overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
+    """The configuration of one run, as `hydra.main` would compose it.
+
+    Raises:
+        HydraException, OmegaConfBaseException: the overrides do not compose.
+    """
+    search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
+    register_pages()
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
+        return hydra.compose("config", overrides=[*overrides, *search])

@@ -1,0 +1,314 @@
+"""What a run is: frozen dataclasses made once from Hydra's composition, and every check of them.
+
+Below this file nobody sees a DictConfig, looks up a default, or meets an option that was not checked.
+"""
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+
+from runner import schema
+from runner.schema import Count, NonNegative, NonNegativeInt, Positive, ProperFraction, nearest
+
+SOURCES = {
+    "model": "models",
+    "optim": "optim.py",
+    "activation": "activations.py",
+    "init": "initializers.py",
+    "augment": "augment.py",
+    "data": "data",
+    "schedule": "schedules.py",
+}
+"""Where the functions of each group stand, relative to this file; a choice is called as its function is."""
+
+
+class ConfigError(ValueError):
+    """What a person asked for cannot be done as asked; says what came, what is known and what is nearest."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One function of a table and the numbers it is called with."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Data(Choice):
+    """A source of images, and what holds for every source.
+
+    Attributes:
+        root: the folder that data sets are looked for in and downloaded to.
+        classes: the classes to keep, by index, renumbered from 0; None for all.
+        scale: `symmetric` maps 0..255 to [-1, 1]; `standard` subtracts each channel's training mean and divides
+            by its standard deviation; `raw` leaves 0..255.
+        note: why this source was taken, where it was not the person who chose it.
+    """
+
+    root: str = "data"
+    classes: tuple[NonNegativeInt, ...] | None = None
+    scale: Literal["symmetric", "standard", "raw"] = "symmetric"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Train:
+    """How long, how much at once, and how exactly.
+
+    Attributes:
+        batch: images a step.
+        steps: steps of the run, unless `epochs` is given.
+        epochs: passes over the training set; replaces `steps`.
+        eval_every: steps between evaluations; the last step is always evaluated.
+        eval_batch: images at once in an evaluation.
+        loss: `cross_entropy` on logits, or `squared_error` on a sigmoid (networks of one output).
+        clip: largest gradient norm; None for no clipping.
+        label_smoothing: the share of the target that is spread over all classes.
+        precision: `bf16` computes in bfloat16 (autocast) with float32 weights; `tf32` allows it on CUDA.
+        validation: the share of the training set held out, by seed.
+        augment_test: whether the evaluation sees augmented images, as document 002's notebooks do.
+        checkpoint_seconds: time between checkpoints.
+    """
+
+    batch: Count
+    steps: Count | None
+    epochs: Positive | None
+    eval_every: Count
+    eval_batch: Count
+    loss: Literal["cross_entropy", "squared_error"]
+    clip: Positive | None
+    label_smoothing: ProperFraction
+    precision: Literal["fp32", "tf32", "bf16", "fp64"]
+    validation: ProperFraction
+    augment_test: bool
+    checkpoint_seconds: NonNegative
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is kept of a run, and where.
+
+    Attributes:
+        name: `mlflow`, `memory` (lost with the process) or `off`.
+        uri: MLflow's tracking URI; None for `$MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+        experiment: MLflow's experiment.
+        points: about how many points a curve gets.
+        layers_every: steps between statistics of the layers' activations; 0 for never.
+        pictures: whether a run draws its plots.
+        system_metrics: whether processor, memory and GPU use are sampled.
+    """
+
+    name: Literal["mlflow", "memory", "off"]
+    uri: str | None
+    experiment: str
+    points: Count
+    layers_every: NonNegativeInt
+    pictures: bool
+    system_metrics: bool
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run depends on.
+
+    Attributes:
+        device: `auto` (CUDA when there is one), `cpu`, `cuda` or `cuda:N`.
+        threads: processor threads of the run; None for every core (one in a sweep).
+        out: the folder for checkpoints and results.
+        fresh: start over although an unfinished run of the same configuration is there.
+    """
+
+    model: Choice
+    optim: Choice
+    activation: Choice
+    init: Choice
+    augment: Choice
+    schedule: Choice
+    data: Data
+    train: Train
+    track: Track
+    seed: NonNegativeInt
+    device: str
+    threads: Count | None
+    out: str
+    fresh: bool
+
+    def what(self) -> dict[str, Any]:
+        """The part of the configuration that determines the numbers, as plain data: not where or how it is kept."""
+        plain = asdict(self)
+        for place in ("track", "device", "threads", "out", "fresh"):
+            del plain[place]
+        del plain["data"]["root"], plain["data"]["note"], plain["train"]["checkpoint_seconds"]
+        plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k != "download"}
+        return plain
+
+    def identity(self) -> str:
+        """Twelve hexadecimal digits, equal for two configurations exactly when they ask for the same numbers."""
+        return digest(self.what())
+
+
+def digest(plain: Any) -> str:
+    """Twelve hexadecimal digits of plain data."""
+    text = json.dumps(plain, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def from_hydra(cfg: DictConfig) -> RunConfig:
+    """The run that Hydra composed.
+
+    Raises:
+        ConfigError: with every problem of it, a line each.
+    """
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(plain, dict)
+    return from_plain({str(key): value for key, value in plain.items() if key not in NOT_OF_A_RUN})
+
+
+NOT_OF_A_RUN = ("sweep", "executor", "hydra")
+"""What the configuration says beside a run: which runs there are, and how a list of them is executed."""
+
+
+def from_plain(plain: Mapping[str, Any]) -> RunConfig:
+    """The run that nested plain data describes; `dataclasses.asdict` is its inverse.
+
+    Raises:
+        ConfigError: with every problem of it, a line each.
+    """
+    problems: list[str] = []
+    parts: dict[str, Any] = {}
+    for group in SOURCES:
+        parts[group] = _choice(group, plain.get(group), problems)
+    for group, kind in (("train", Train), ("track", Track)):
+        parts[group] = record(kind, group, plain.get(group), problems)
+    top = _top_level(plain, problems)
+    if isinstance(parts["train"], Train) and parts["train"].steps is None and parts["train"].epochs is None:
+        problems.append("train.steps: a run needs train.steps or train.epochs")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return RunConfig(**parts, **top)
+
+
+def _top_level(plain: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    hints = get_type_hints(RunConfig, include_extras=True)
+    groups = (*SOURCES, "train", "track")
+    own = {key: value for key, value in plain.items() if key not in groups}
+    top = fitting(own, {key: kind for key, kind in hints.items() if key not in groups}, "", problems)
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(top.get("device", "auto"))):
+        problems.append(f"device: {top['device']!r} is not one of auto, cpu, cuda, cuda:N")
+    return top
+
+
+def _choice(group: str, values: Any, problems: list[str]) -> Choice | None:
+    if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
+        problems.append(f"{group}: {values!r} has no name; choose one of the group, as in {group}=...")
+        return None
+    values = _flat(values)
+    kind = Data if group == "data" else Choice
+    shared = get_type_hints(kind, include_extras=True)
+    shared.pop("options")
+    of_part = _options(group, values["name"])
+    known = fitting(values, {**shared, **of_part}, f"{group}.", problems, _optional(kind))
+    chosen = {key: known.pop(key) for key in of_part if key in known}
+    return kind(**known, options=chosen) if "name" in known else None
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options stand beside the name in a YAML file and below `options` in a dataclass; here beside."""
+    nested = values.get("options")
+    beside = {key: value for key, value in values.items() if key != "options"}
+    return {**beside, **nested} if isinstance(nested, Mapping) else dict(values)
+
+
+def _options(group: str, name: str) -> Mapping[str, Any]:
+    try:
+        return schema.options(Path(__file__).parent / SOURCES[group], name)
+    except LookupError:  # such as init=default, which stands for another choice
+        return {}
+
+
+def record(kind: type, prefix: str, values: Any, problems: list[str]) -> Any:
+    """`values` as the dataclass `kind`; None, and a line in `problems` for each, where they do not fit."""
+    if not isinstance(values, Mapping):
+        problems.append(f"{prefix}: {values!r} must be a section with keys")
+        return None
+    before = len(problems)
+    fit = fitting(values, get_type_hints(kind, include_extras=True), f"{prefix}.", problems, _optional(kind))
+    return kind(**fit) if len(problems) == before else None
+
+
+def _optional(kind: type) -> set[str]:
+    return {f.name for f in fields(kind) if f.default is not MISSING}
+
+
+def fitting(
+    values: Mapping[str, Any],
+    kinds: Mapping[str, Any],
+    prefix: str,
+    problems: list[str],
+    optional: Collection[str] = (),
+) -> dict[str, Any]:
+    """The values that are known and fit; a line in `problems` for each of the others."""
+    fitting = {}
+    for key, value in values.items():
+        if key not in kinds:
+            known = ", ".join(kinds)
+            problems.append(f"{prefix}{key}: no such option; there are {known}{nearest(key, kinds)}")
+        elif value == "???":
+            problems.append(f"{prefix}{key}: must be given, as in {prefix}{key}=...")
+        else:
+            try:
+                fitting[key] = schema.checked(value, kinds[key])
+            except ValueError as problem:
+                problems.append(f"{prefix}{key}: {problem}")
+    missing = [key for key in kinds if key not in values and key not in optional]
+    problems.extend(f"{prefix}{key}: is missing" for key in missing)
+    return fitting
+
+
+def flat(config: RunConfig) -> dict[str, Any]:
+    """The configuration as one level: `model: vgg_mini`, `model.width: 32`, as one would type it."""
+    found: dict[str, Any] = {}
+    for key, value in asdict(config).items():
+        if not isinstance(value, dict):
+            found[key] = value
+            continue
+        inner = _flat(value)
+        if key in GROUPS:
+            found[key] = inner.pop("name")
+        found |= {f"{key}.{option}": inner[option] for option in inner}
+    return found
+
+
+GROUPS = (*SOURCES, "track")
+"""The groups whose choice is a name; `train`'s choices are presets of the same keys."""
+
+
+def command(config: RunConfig) -> str:
+    """What repeats a run exactly, whatever the shipped YAML files say by then."""
+    left_out = ("data.note", "fresh", "out")
+    words = [f"{key}={typed(value)}" for key, value in flat(config).items() if key not in left_out]
+    return "python -m runner " + " ".join(shlex.quote(word) for word in words)
+
+
+def typed(value: Any) -> str:
+    """A value in Hydra's override grammar."""
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(typed, value)) + "]"
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z_/][\w/.:%+-]*", value) and value not in (
+            "true",
+            "false",
+            "null",
+            "nan",
+            "inf",
+        )
+        return value if plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return json.dumps(value)

@@ -1,0 +1,65 @@
+"""Data sets: found, checked, decoded once, and from then on mapped from a cache.
+
+A source says what there is (`Source`) without reading it; `load` gives its images (`Dataset`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from runner.choose import choose
+from runner.config import ConfigError, Data
+from runner.data.auto import auto, shipped
+from runner.data.cache import kept
+from runner.data.cifar10 import cifar10
+from runner.data.dataset import Dataset, Split
+from runner.data.digits import digits
+from runner.data.folder import folder
+from runner.data.source import Source
+from runner.data.synthetic import synthetic
+
+__all__ = ["DATA", "Dataset", "Split", "load", "resolve"]
+
+DATA: dict[str, Callable[..., Source]] = {
+    "auto": auto,
+    "cifar10": cifar10,
+    "digits": digits,
+    "folder": folder,
+    "synthetic": synthetic,
+}
+
+
+def load(data: Data) -> Dataset:
+    """The data set of a run; decoded and cached where this is its first use.
+
+    Raises:
+        ConfigError: it is not there, damaged, or has not what was asked of it.
+    """
+    source = _source(data)
+    dataset = replace(kept(source), note=data.note or source.note)
+    if data.classes is not None:
+        dataset = dataset.only(data.classes)
+    for side, split in (("training", dataset.train), ("test", dataset.test)):
+        if not len(split.labels):
+            raise ConfigError(f"data={data.name} leaves no {side} images: {source.where}")
+    return dataset
+
+
+def resolve(data: Data, say: Callable[[str], None]) -> Data:
+    """What `auto` stands for on this machine, told to `say` in one line; any other choice is itself.
+
+    Raises:
+        ConfigError: the data set that would be taken is there but cannot be used.
+    """
+    if data.name != "auto":
+        return data
+    source = _source(data)
+    options = shipped(source.name)
+    options |= {key: value for key, value in data.options.items() if key in options}
+    say(f"data: {source.name}, because {source.note}")
+    return replace(data, name=source.name, options=options, note=source.note)
+
+
+def _source(data: Data) -> Source:
+    source: Source = choose(DATA, data)(Path(data.root).expanduser())
+    return source

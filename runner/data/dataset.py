@@ -1,0 +1,80 @@
+"""What a data set is: uint8 images and their labels, for training and for testing."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.config import ConfigError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and the class of each.
+
+    Attributes:
+        images: uint8 [n, height, width, channels].
+        labels: int64 [n].
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def only(self, classes: tuple[int, ...]) -> "Split":
+        """The images of these classes, labelled by their place in `classes`; the order is kept."""
+        kept = np.isin(self.labels, classes)
+        numbers = np.zeros(max(classes) + 1, dtype=np.int64)
+        numbers[list(classes)] = np.arange(len(classes))
+        return Split(self.images[kept], numbers[self.labels[kept]])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set, ready to use.
+
+    Attributes:
+        name: the choice that it came from, such as `cifar10`.
+        classes: the names of the classes; a label is an index into them.
+        digest: 16 hexadecimal digits of the SHA-256 of its contents.
+        source: the file, folder or library that it was read from.
+        note: why this data set was taken, where no person chose it.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    digest: str
+    source: str
+    note: str = ""
+
+    def only(self, classes: tuple[int, ...]) -> "Dataset":
+        """These classes of it, renumbered from 0 in the order given.
+
+        Raises:
+            ConfigError: there is no such class, one is named twice, or none at all.
+        """
+        unknown = [index for index in classes if index not in range(len(self.classes))]
+        if unknown or not classes or len(set(classes)) < len(classes):
+            known = ", ".join(f"{index} {name}" for index, name in enumerate(self.classes))
+            raise ConfigError(
+                f"data.classes={list(classes)} must name classes of {self.name}, each at most once: {known}"
+            )
+        return replace(
+            self,
+            classes=tuple(self.classes[index] for index in classes),
+            train=self.train.only(classes),
+            test=self.test.only(classes),
+            digest=hashlib.sha256(f"{self.digest}{list(classes)}".encode()).hexdigest()[: len(self.digest)],
+        )
+
+
+def digest(classes: tuple[str, ...], train: Split, test: Split) -> str:
+    """Sixteen hexadecimal digits that change with any pixel, label, shape or name."""
+    arrays = (train.images, train.labels, test.images, test.labels)
+    content = hashlib.sha256(json.dumps([classes, [array.shape for array in arrays]]).encode())
+    for array in arrays:
+        content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()[:16]

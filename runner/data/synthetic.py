@@ -1,0 +1,43 @@
+"""Images made up on the spot, for tests and measurements."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from runner.data.dataset import Split
+from runner.data.source import Decoded, Source
+from runner.schema import Count, NonNegativeInt
+
+NOISE = 40
+"""The standard deviation of the noise, where a pattern's pixels are uniform in 64..192 (deviation 37)."""
+
+
+def synthetic(
+    root: Path, *, train: Count, test: Count, size: Count, channels: Count, kinds: Count, seed: NonNegativeInt
+) -> Source:
+    """A random pattern for each class, with noise upon it: easy for a network, no matter how small.
+
+    Args:
+        root: not used.
+        train: training images; the classes take turns.
+        test: test images.
+        size: height and width.
+        kinds: how many classes (`data.classes` picks some of them).
+        seed: of patterns and noise.
+    """
+    options = {"train": train, "test": test, "size": size, "channels": channels, "kinds": kinds, "seed": seed}
+    return Source("synthetic", "runner.data.synthetic", options, partial(_decoded, **options))
+
+
+def _decoded(train: int, test: int, size: int, channels: int, kinds: int, seed: int) -> Decoded:
+    generator = np.random.default_rng(seed)
+    patterns = generator.uniform(64, 192, (kinds, size, size, channels))
+    names = tuple(f"pattern {number}" for number in range(kinds))
+    return Decoded(names, _noisy(patterns, train, generator), _noisy(patterns, test, generator))
+
+
+def _noisy(patterns: np.ndarray, count: int, generator: np.random.Generator) -> Split:
+    labels = np.arange(count, dtype=np.int64) % len(patterns)
+    images = patterns[labels] + generator.normal(0, NOISE, (count, *patterns.shape[1:]))
+    return Split(images.clip(0, 255).astype(np.uint8), labels)

@@ -1,0 +1,51 @@
+"""A run in the words of its page: names, parameters, tags, data."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from omegaconf import OmegaConf
+
+from runner.config import RunConfig, command, flat
+from runner.data import Dataset
+from runner.job import Order
+from runner.track import DatasetFacts, Facts, environment
+
+
+def run_name(config: RunConfig) -> str:
+    """What a run is called in lists, unless a sweep names it."""
+    return f"{config.model.name} {config.optim.name} {config.data.name} seed {config.seed}"
+
+
+def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> Facts:
+    """What the store is told when a run begins; `measured` is what only its parts know."""
+    config = order.config
+    tags = {"command": order.command, "repeat": command(config), "identity": config.identity()}
+    tags |= {"data": dataset.name, "data.digest": dataset.digest, **order.tags}
+    if dataset.note:
+        tags["data.note"] = dataset.note
+    return Facts(
+        name=order.name,
+        params={**{key: plain(value) for key, value in flat(config).items()}, **measured},
+        tags=tags,
+        config=OmegaConf.to_yaml(OmegaConf.create(asdict(config))),
+        dataset=dataset_facts(dataset),
+        parent=order.parent,
+        environment=environment(),
+    )
+
+
+def plain(value: object) -> str | int | float | bool | None:
+    """A configuration's value as a parameter."""
+    return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
+
+
+def dataset_facts(dataset: Dataset) -> DatasetFacts:
+    """A data set as the store's dataset input."""
+    profile = {
+        "train": len(dataset.train.labels),
+        "test": len(dataset.test.labels),
+        "shape": list(dataset.train.images.shape[1:]),
+        "classes": list(dataset.classes),
+    }
+    return DatasetFacts(dataset.name, dataset.digest[:36], dataset.source, json.dumps(profile))

@@ -1,0 +1,88 @@
+"""Hydra's refusals in words that help: what came, what is known, what is nearest; all of them at once."""
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.compose import compose
+from runner.config import ConfigError, from_hydra
+from runner.schema import nearest
+
+
+def explain(problem: Exception, overrides: Sequence[str], config_dir: str | None = None) -> str:
+    """All that is wrong with a list of overrides, a line each, starting from the first problem met.
+
+    Overrides that cannot be composed are put aside one after the other; what remains tells which names are known.
+    """
+    left = list(overrides)
+    refused: list[tuple[str, Exception]] = []
+    composed = None
+    while composed is None:
+        culprit = _culprit(problem, left)
+        if culprit is None:
+            return "\n".join([*_lines(refused, None), _first_line(problem)])
+        left.remove(culprit)
+        refused.append((culprit, problem))
+        try:
+            GlobalHydra.instance().clear()
+            composed = compose(left, config_dir)
+        except (HydraException, OmegaConfBaseException) as another:
+            problem = another
+    return "\n".join([*_lines(refused, composed), *_typed_problems(composed)])
+
+
+def _culprit(problem: Exception, overrides: list[str]) -> str | None:
+    """The override that Hydra stumbled over, as far as its exception tells."""
+    if isinstance(problem, MissingConfigException) and problem.missing_cfg_file:
+        group, _, name = str(problem.missing_cfg_file).rpartition("/")
+        wanted = re.compile(rf"\+{{0,2}}{re.escape(group)}(@\S*)?={re.escape(name)}$")
+    else:
+        named = re.search(
+            r"[Cc]ould not (?:override|append)[^']*'([^'=]+)|parsing override '([^']+)'", str(problem)
+        )
+        if named is None:
+            return None
+        key = named.group(1) or named.group(2).partition("=")[0]
+        wanted = re.compile(rf"[+~]{{0,2}}{re.escape(key)}(@\S*)?(=|$)")
+    return next((override for override in overrides if wanted.match(override)), None)
+
+
+def _lines(refused: list[tuple[str, Exception]], composed: DictConfig | None) -> list[str]:
+    return [_line(override, problem, composed) for override, problem in refused]
+
+
+def _line(override: str, problem: Exception, composed: DictConfig | None) -> str:
+    key, _, value = override.lstrip("+~").partition("=")
+    if isinstance(problem, MissingConfigException):
+        known = [str(option) for option in problem.options or ()]
+        return f"{key}={value}: no such choice; there are {', '.join(known)}{nearest(value, known)}"
+    if composed is None or override.startswith(("+", "~")) or "parsing" in str(problem):
+        return f"{override}: {_first_line(problem)}"
+    section, _, name = key.rpartition(".")
+    names = _names(composed, section)
+    if names is None:
+        return f"{key}: no such section{nearest(section, map(str, composed))}"
+    place = f"{section} has" if section else "there are"
+    return f"{key}: no such option; {place} {', '.join(names)}{nearest(name, names)}"
+
+
+def _names(composed: DictConfig, section: str) -> list[str] | None:
+    node = OmegaConf.select(composed, section) if section else composed
+    return [str(name) for name in node if name != "name"] if isinstance(node, DictConfig) else None
+
+
+def _typed_problems(composed: DictConfig) -> list[str]:
+    try:
+        from_hydra(composed)
+    except ConfigError as problem:
+        return str(problem).splitlines()
+    return []
+
+
+def _first_line(problem: Exception) -> str:
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    return lines[0] if lines else type(problem).__name__

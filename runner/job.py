@@ -1,0 +1,173 @@
+"""A job: one run as a folder. `job.json` in, `result.json` out, the checkpoint beside them.
+
+Whoever runs a job holds a lock on its folder; the system drops the lock when the process dies, however it dies.
+So a job is running exactly when it is locked, finished exactly when its result is there, and else open.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from runner.config import ConfigError, RunConfig, from_plain
+
+Status = Literal["finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run, and how its page is to be called.
+
+    Attributes:
+        command: what a person types to repeat the run.
+        parent: MLflow's id of the sweep that the run belongs to.
+        tags: more tags of its page.
+    """
+
+    config: RunConfig
+    name: str
+    command: str
+    parent: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        steps: steps done.
+        accuracy: share of the test images whose class was found; loss: on the same.
+        images: test images, so that `accuracy` has the standard error sqrt(a (1 - a) / images).
+        diverged: the loss became infinite or no number, and the run was ended there.
+        seconds: training and evaluation, over all of the run's parts where it was stopped and continued.
+        memory: the largest memory of the process, or on CUDA of the device, in bytes.
+        error: what went wrong, for a failed run.
+    """
+
+    status: Status
+    steps: int = 0
+    accuracy: float | None = None
+    loss: float | None = None
+    images: int = 0
+    diverged: bool = False
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    memory: int = 0
+    parameters: int = 0
+    flops: int = 0
+    device: str = ""
+    run_id: str | None = None
+    page: str = ""
+    error: str = ""
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the accuracy, from the number of test images alone."""
+        if self.accuracy is None or not self.images:
+            return None
+        return float((self.accuracy * (1 - self.accuracy) / self.images) ** 0.5)
+
+
+class Busy(ConfigError):
+    """Another process is running this job."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files of one run."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def progress(self) -> Path:
+        return self.folder / "progress.json"
+
+    def order(self) -> Order:
+        """What `give` wrote."""
+        plain = json.loads((self.folder / "job.json").read_text())
+        return Order(**{**plain, "config": from_plain(plain["config"])})
+
+    def give(self, order: Order) -> None:
+        """Writes the order, making the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(asdict(order), self.folder / "job.json")
+
+    def result(self) -> Result | None:
+        """How the job ended; None while it has not."""
+        plain = _read_json(self.folder / "result.json")
+        return None if plain is None else Result(**plain)
+
+    def end(self, result: Result) -> None:
+        """Writes the result."""
+        write_json(asdict(result), self.folder / "result.json")
+
+    def page(self) -> dict[str, str] | None:
+        """Where the run is tracked: `uri` and `run_id`, from its first moment on."""
+        page: dict[str, str] | None = _read_json(self.folder / "run.json")
+        return page
+
+    def tracked(self, *, uri: str, run_id: str) -> None:
+        """Remembers the tracked run, so that whoever goes on with the job goes on with it."""
+        write_json({"uri": uri, "run_id": run_id}, self.folder / "run.json")
+
+    def reopen(self, *, fresh: bool) -> None:
+        """Makes an ended job open again; for whoever holds the lock.
+
+        A finished one, or any if `fresh`, starts over; a failed one goes on from its checkpoint.
+        """
+        result = self.result()
+        (self.folder / "result.json").unlink(missing_ok=True)
+        if fresh or (result and result.status == "finished"):
+            for file in (self.checkpoint, self.progress, self.folder / "run.json"):
+                file.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Holds the job's lock.
+
+        Raises:
+            Busy: another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise Busy(f"this very run is going on already, in process {lock.read() or '?'}") from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+
+def write_json(plain: Any, path: Path, *, durable: bool = True) -> None:
+    """Writes plain data beside `path` and renames; on disk before it returns, if `durable`."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        json.dump(plain, file, indent=1, default=dict)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        plain: Any = json.loads(path.read_text(encoding="utf-8"))
+        return plain
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,101 @@
+"""One run on a terminal: a progress bar, or plain lines where there is no terminal, and a summary."""
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from runner.job import Result
+
+if TYPE_CHECKING:
+    from runner.train import Record
+
+
+def terminal() -> Console:
+    """Standard output; where it is no terminal it is as wide as its lines need."""
+    plain = Console(highlight=False, markup=False)
+    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=160)
+
+
+LINES = 10
+"""How many lines tell of a run's training where there is no terminal."""
+
+
+@dataclass
+class Screen:
+    """Shows a run to a person."""
+
+    console: Console = field(default_factory=terminal)
+    _bar: Progress = field(init=False)
+    _task: TaskID | None = field(default=None, init=False)
+    _steps: int = field(default=0, init=False)
+    _told: int = field(default=0, init=False)
+    _test: str = field(default="", init=False)
+
+    def __enter__(self) -> Self:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        told = TextColumn("{task.fields[told]}")
+        self._bar = Progress(*columns, told, TimeRemainingColumn(), console=self.console)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def say(self, line: str) -> None:
+        self.console.print(line)
+
+    def begin(self, name: str, step: int, steps: int) -> None:
+        self._steps = steps
+        if self.console.is_terminal:
+            self._task = self._bar.add_task(name, total=steps, completed=step, told="")
+            self._bar.start()
+
+    def record(self, record: "Record", images_per_second: float) -> None:
+        told = _told(record, images_per_second)
+        if "test/accuracy" in record.metrics:
+            self._test = f"test {100 * record.metrics['test/accuracy']:.1f}%"
+        if self._task is not None:
+            self._bar.update(self._task, completed=record.step, told=f"{told}  {self._test}")
+        elif record.step * LINES // self._steps > self._told or "test/accuracy" in record.metrics:
+            self._told = record.step * LINES // self._steps
+            self.say(f"step {record.step}/{self._steps}  {told}  {self._test}".rstrip())
+
+    def end(self, result: Result, command: str) -> None:
+        """The summary of a finished run, or how to go on with a stopped one."""
+        self._bar.stop()
+        if result.status != "finished":
+            self.say(f"Stopped at step {result.steps} of {self._steps}. The same command goes on: {command}")
+            return
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+        for name, value in summary(result):
+            table.add_row(name, value)
+        self.console.print(table)
+
+
+def _told(record: "Record", images_per_second: float) -> str:
+    parts = []
+    if "train/loss" in record.metrics:
+        accuracy = 100 * record.metrics["train/accuracy"]
+        parts.append(f"loss {record.metrics['train/loss']:.3f}  accuracy {accuracy:.1f}%")
+    return "  ".join([*parts, f"{images_per_second:.0f} images/s"])
+
+
+def summary(result: Result) -> list[tuple[str, str]]:
+    """What a person wants to know of a finished run, as names and texts."""
+    assert result.accuracy is not None and result.standard_error is not None
+    error = f" ± {100 * result.standard_error:.1f} (standard error, {result.images} test images)"
+    rows = [("test accuracy", f"{100 * result.accuracy:.2f}%{error}")]
+    if result.diverged:
+        rows.append(("diverged", f"the loss was no longer a number at step {result.steps}"))
+    spent = time.strftime("%H:%M:%S", time.gmtime(result.seconds))
+    rows += [
+        ("time", f"{spent} for {result.steps} steps on {result.device}"),
+        ("throughput", f"{result.images_per_second:.0f} images/s"),
+        ("peak memory", f"{result.memory / 2**20:.0f} MiB"),
+        ("parameters", f"{result.parameters:,}"),
+        ("forward pass", f"{result.flops / 1e6:.1f} MFLOP an image"),
+    ]
+    return [*rows, ("page", result.page)] if result.page else rows

@@ -1,0 +1,108 @@
+"""A sweep on a terminal: one live table of the running trials, or a line a trial where there is no terminal."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from runner.job import Result
+from runner.screen import terminal
+from runner.sweep.plan import Plan, Trial
+
+
+@dataclass
+class Board:
+    """Shows a sweep to a person."""
+
+    console: Console = field(default_factory=terminal)
+    _live: Live | None = field(default=None, init=False)
+    _planned: int = field(default=0, init=False)
+    _done: int = field(default=0, init=False)
+    _began: float = field(default=0.0, init=False)
+    _open: int = field(default=0, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
+
+    def say(self, line: str) -> None:
+        self.console.print(line)
+
+    def plan(self, plan: Plan, open_trials: int) -> None:
+        """What is going to be done."""
+        self._planned, self._open = len(plan.trials), open_trials
+        self._done = self._planned - open_trials
+        cells, seeds = len(plan.cells), len(plan.seeds)
+        if plan.page.question:
+            self.say(plan.page.question)
+        done = f", {self._done} of them done already" if self._done else ""
+        self.say(f"{plan.title}: {cells} cells x {seeds} seeds = {self._planned} runs{done}")
+
+    def begin(self, slots: int) -> None:
+        """The first trial starts."""
+        self._began = time.monotonic()
+        self.say(f"{slots} at once")
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self._live.start()
+
+    def update(self, running: Sequence[Trial]) -> None:
+        """How the running trials get on."""
+        if self._live is not None:
+            self._live.update(Group(_running(running), self._progress()))
+
+    def ended(self, trial: Trial, result: Result) -> None:
+        """A trial has ended."""
+        self._done += 1
+        outcome = f"failed: {result.error}"
+        if result.accuracy is not None:
+            outcome = f"{100 * result.accuracy:.1f}% in {result.seconds:.0f} s"
+        self.say(f"[{self._done}/{self._planned}] {trial.order.name}: {outcome}")
+
+    def end(self) -> None:
+        """The last trial has ended."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def show(self, table: Sequence[Sequence[str]]) -> None:
+        """The result, its first row being headings."""
+        head, *rows = table
+        shown = Table(*head, box=SIMPLE_HEAD)
+        shown.columns[0].no_wrap = True
+        for row in rows:
+            shown.add_row(*row)
+        self.console.print(shown)
+
+    def _progress(self) -> str:
+        finished = self._done - (self._planned - self._open)
+        spent = time.monotonic() - self._began
+        left = f", about {spent / finished * (self._open - finished) / 60:.0f} min left" if finished else ""
+        return f"{self._done} of {self._planned} runs done{left}"
+
+
+def _running(trials: Sequence[Trial]) -> Table:
+    table = Table("running", "step", "loss", "accuracy", "images/s", box=None)
+    for trial in trials:
+        at = _read(trial)
+        steps = f"{at['step']}/{at['steps']}" if at else "starting"
+        loss = f"{at['train/loss']:.3f}" if "train/loss" in at else ""
+        accuracy = f"{100 * at['train/accuracy']:.1f}%" if "train/accuracy" in at else ""
+        speed = f"{at['images_per_second']:.0f}" if "images_per_second" in at else ""
+        table.add_row(trial.order.name, steps, loss, accuracy, speed)
+    return table
+
+
+def _read(trial: Trial) -> dict[str, Any]:
+    try:
+        return dict(json.loads(trial.job.progress.read_text()))
+    except FileNotFoundError:
+        return {}

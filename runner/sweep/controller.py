@@ -1,0 +1,115 @@
+"""Runs a plan: gives each free slot the next trial at once, and notices what becomes of each.
+
+A trial that ended is told to the study; one whose process died goes on from its checkpoint; one that failed is a
+result. Ctrl-C lets the running ones make their checkpoints, and the same command goes on.
+"""
+
+import shlex
+import signal
+import sys
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig
+
+from runner.execute.local import Ended, Local
+from runner.job import Job, Result
+from runner.report.ablation import Ablation
+from runner.stop import Stop
+from runner.sweep.board import Board
+from runner.sweep.plan import Plan, Trial, plan
+from runner.sweep.study import Study
+
+TRIES = 3
+"""How often a trial whose process dies is begun."""
+
+
+def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> None:
+    """Everything that `-m` does; exits as a shell expects where a signal stopped it.
+
+    Raises:
+        ConfigError: it cannot be run as asked; nothing was started or tracked.
+    """
+    command = "python -m runner " + shlex.join(sys.argv[1:])
+    with Board() as board, Stop() as stop:
+        planned = plan(config, arguments, loader, board.say)
+        open_trials = planned.open_trials()
+        board.plan(planned, len(open_trials))
+        ablation = Ablation(planned, command)
+        if open_trials:
+            with Local(config.executor.slots, config.executor.slots_per_gpu) as executor:
+                executor.check([planned.of(cell)[0].order.config for cell in planned.cells])
+                slots = executor.open_slots(planned.base.device, planned.base.threads or 1)
+                board.begin(slots)
+                with ablation.page() as parent:
+                    Controller(planned, open_trials, executor, board, stop).run(parent)
+                    board.end()
+                    ablation.publish(stopped=stop())
+        board.show(ablation.table())
+        board.say(ablation.where())
+    if stop():
+        board.say(f"Stopped; the same command goes on: {command}")
+        sys.exit(stop.exit_code)
+
+
+class Controller:
+    """The loop over a plan's open trials."""
+
+    def __init__(self, plan: Plan, open_trials: Sequence[Trial], executor: Local, board: Board, stop: Stop) -> None:
+        self._executor = executor
+        self._board = board
+        self._stop = stop
+        self._waiting = deque(open_trials)
+        self._trials = {trial.job.folder: trial for trial in open_trials}
+        self._tries: Counter[Path] = Counter()
+        self._study = Study(plan)
+        self._study.catch_up((trial, result) for trial in plan.trials if (result := trial.job.result()))
+
+    def run(self, parent: str | None) -> None:
+        """Runs all of them, below the MLflow run `parent`; returns when the last has ended."""
+        told_to_stop = False
+        while self._executor.running or (self._waiting and not self._stop()):
+            while self._waiting and self._executor.has_room and not self._stop():
+                self._begin(self._waiting.popleft(), parent)
+            if self._stop() and not told_to_stop:
+                told_to_stop = True
+                self._board.say("Stopping: the running trials make their checkpoints.")
+                self._executor.stop()
+            for ended in self._executor.ended(timeout=0.2):
+                self._end(ended)
+            self._board.update([self._trials[job.folder] for job in self._executor.running])
+
+    def _begin(self, trial: Trial, parent: str | None) -> None:
+        trial.job.give(replace(trial.order, parent=parent))
+        self._study.ask(trial)
+        self._tries[trial.job.folder] += 1
+        self._executor.start(trial.job)
+
+    def _end(self, ended: Ended) -> None:
+        trial = self._trials[ended.job.folder]
+        result = ended.job.result()
+        if result is None and self._stop():
+            return
+        if result is None and self._tries[ended.job.folder] < TRIES:
+            self._board.say(f"{trial.order.name}: {_death(ended.code)}; going on from its checkpoint")
+            self._waiting.appendleft(trial)
+            return
+        if result is None:
+            result = _given_up(ended.job, ended.code)
+        self._study.tell(trial, result)
+        self._board.ended(trial, result)
+
+
+def _given_up(job: Job, code: int) -> Result:
+    result = Result(status="failed", error=f"{_death(code)}, {TRIES} times; its output is in {job.log}")
+    job.end(result)
+    return result
+
+
+def _death(code: int) -> str:
+    return (
+        f"its process was ended by {signal.Signals(-code).name}" if code < 0 else f"its process ended with {code}"
+    )

@@ -1,0 +1,146 @@
+"""From cells to trials: every cell composed and checked, before anything runs."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config import ConfigError, Data, RunConfig, command, digest, from_hydra
+from runner.data import resolve
+from runner.explain import explain
+from runner.job import Job, Order
+from runner.sweep.space import Cell, Page, Request, cells, page_of, request
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One cell on one seed."""
+
+    cell: Cell
+    seed: int
+    order: Order
+    job: Job
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep, before anything of it runs.
+
+    Attributes:
+        folder: its own place, the same whenever the same sweep is asked for.
+        base: the configuration that the cells start from.
+        trials: all of them, the first seed of every cell before the second of any.
+    """
+
+    page: Page
+    title: str
+    folder: Path
+    base: RunConfig
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    trials: tuple[Trial, ...]
+
+    def of(self, cell: Cell) -> list[Trial]:
+        """The trials of a cell, by seed."""
+        return [trial for trial in self.trials if trial.cell == cell]
+
+    def open_trials(self) -> list[Trial]:
+        """Those that are still to be run: all but the finished ones, unless they are to start over."""
+        if self.base.fresh:
+            for trial in self.trials:
+                shutil.rmtree(trial.job.folder, ignore_errors=True)
+        return [trial for trial in self.trials if not _finished(trial.job)]
+
+
+def _finished(job: Job) -> bool:
+    result = job.result()
+    return result is not None and result.status == "finished"
+
+
+def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say: Say) -> Plan:
+    """Composes and checks every cell of a sweep.
+
+    Raises:
+        ConfigError: with every problem of every cell.
+    """
+    page, asked = page_of(config), request(arguments)
+    compared = tuple(cells(page, asked.swept))
+    known: dict[str, Data] = {}
+    base = _on_data(from_hydra(config), known, say)
+    configs = _composed(compared, asked, config, loader, lambda run: _on_data(run, known, say))
+    _refuse_twins(compared, configs)
+    seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
+    title = page.name or "sweep"
+    folder = Path(base.out) / "sweeps" / f"{title}-{_identity(page, asked, base)}"
+    trials = tuple(
+        _trial(cell, replace(config, seed=seed, fresh=False), folder, title)
+        for seed in seeds
+        for cell, config in zip(compared, configs, strict=True)
+    )
+    return Plan(page, title, folder, base, compared, seeds, trials)
+
+
+def _identity(page: Page, asked: Request, base: RunConfig) -> str:
+    """Of the question, whatever cells and seeds it is answered with: more of them go on with the same sweep."""
+    what = replace(base, seed=0).what()
+    return digest([page.name, sorted({*page.space, *asked.swept}), what])
+
+
+def _composed(
+    compared: tuple[Cell, ...],
+    asked: Request,
+    config: DictConfig,
+    loader: ConfigLoader,
+    on_data: Callable[[RunConfig], RunConfig],
+) -> list[RunConfig]:
+    """Each cell's configuration, on data that is there."""
+    found: list[RunConfig] = []
+    problems: list[str] = []
+    for cell in compared:
+        keys = {override.partition("=")[0] for override in cell.overrides}
+        fixed = [o for o in asked.fixed if o.partition("=")[0] not in keys]
+        overrides = [*fixed, *cell.overrides]
+        try:
+            found.append(on_data(from_hydra(loader.load_sweep_config(config, overrides))))
+        except (HydraException, OmegaConfBaseException) as problem:
+            problems.extend(f"{cell.name}: {line}" for line in explain(problem, overrides).splitlines())
+        except ConfigError as problem:
+            problems.extend(f"{cell.name}: {line}" for line in str(problem).splitlines())
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    return found
+
+
+def _on_data(config: RunConfig, known: dict[str, Data], say: Say) -> RunConfig:
+    """The configuration with its data found, once for each data set that is asked for."""
+    key = repr(config.data)
+    if key not in known:
+        known[key] = resolve(config.data, say)
+    return replace(config, data=known[key])
+
+
+def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
+    first: dict[str, str] = {}
+    for cell, config in zip(compared, configs, strict=True):
+        other = first.setdefault(config.identity(), cell.name)
+        if other != cell.name:
+            raise ConfigError(f"{cell.name!r} is the same configuration as {other!r}")
+
+
+def _trial(cell: Cell, config: RunConfig, folder: Path, title: str) -> Trial:
+    job = Job(folder / "jobs" / config.identity())
+    config = config if config.threads else replace(config, threads=1)
+    order = Order(
+        config,
+        name=f"{cell.name} seed {config.seed}",
+        command=command(config),
+        tags={"sweep": title, "sweep.cell": cell.name},
+    )
+    return Trial(cell, config.seed, order, job)

@@ -1,0 +1,46 @@
+"""Where a run's numbers go: the seam between a run and its store.
+
+A run speaks the verbs of `Tracker` and never learns which one it got::
+
+    with open_tracker(config.track) as tracker:
+        run_id = tracker.start(facts, run_id=None)
+        tracker.log(step, {"train/loss": loss})
+        tracker.finish("FINISHED")
+"""
+
+from collections.abc import Callable
+
+from runner import config
+from runner.track.environment import Environment, environment
+from runner.track.facts import DatasetFacts, Facts
+from runner.track.memory import MemoryTracker
+from runner.track.mlflow import MlflowTracker
+from runner.track.store import prepare, tracking_uri
+from runner.track.tracker import NullTracker, Status, Tracker
+
+__all__ = [
+    "DatasetFacts",
+    "Environment",
+    "Facts",
+    "MemoryTracker",
+    "MlflowTracker",
+    "NullTracker",
+    "Status",
+    "Tracker",
+    "environment",
+    "open_tracker",
+    "prepare",
+    "tracking_uri",
+]
+
+TRACKERS: dict[str, Callable[[config.Track], Tracker]] = {
+    "mlflow": MlflowTracker,
+    "memory": MemoryTracker,
+    "off": NullTracker,
+}
+"""The values of `track.name` and what they open."""
+
+
+def open_tracker(track: config.Track) -> Tracker:
+    """The tracker that the configuration asks for; nothing is written before its `start`."""
+    return TRACKERS[track.name](track)

@@ -1,0 +1,123 @@
+"""MLflow's pages of a local store, served for as long as a person looks at them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from runner.config import ConfigError
+from runner.track.store import local_database
+
+HOST = "127.0.0.1"
+POLL_SECONDS = 0.2
+START_SECONDS = 120.0
+STOP_SECONDS = 5.0
+
+
+def serve(uri: str, *, port: int) -> None:
+    """Serves the store's pages, says where, and returns on Ctrl-C with nothing left running.
+
+    Raises:
+        ConfigError: there is no such store yet, the port is taken, or MLflow refused the store.
+    """
+    database = local_database(uri)
+    if database and not database.exists():
+        raise ConfigError(
+            f"{database} does not exist yet: start a run first, as in python -m runner train=smoke, "
+            "or say where the runs are with --uri"
+        )
+    _check_free(port)
+    with tempfile.TemporaryFile("w+") as output, _stopping_on_sigterm():
+        try:
+            with _server(uri, port, output) as server:
+                _await_answer(server, port, output)
+                print(f"MLflow shows {uri} at http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
+                server.wait()
+                raise ConfigError(f"MLflow's server ended:\n{_tail(output)}")
+        except KeyboardInterrupt:
+            return
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as problem:
+            raise ConfigError(f"--port {port} cannot be used ({problem.strerror}); take another") from problem
+
+
+@contextmanager
+def _stopping_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends the server as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _server(uri: str, port: int, output: IO[str]) -> Iterator[subprocess.Popen[str]]:
+    """MLflow's server in a session of its own, so that all of its processes can be ended together."""
+    server = subprocess.Popen(
+        _command(uri, port),
+        stdout=output,
+        stderr=output,
+        env=_surroundings(),
+        start_new_session=True,
+        text=True,
+    )
+    try:
+        yield server
+    finally:
+        _stop(server)
+
+
+def _command(uri: str, port: int) -> list[str]:
+    folder = (local_database(uri) or Path("mlflow.db").absolute()).parent
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", uri, "--artifacts-destination", str(folder / "mlruns")),
+    ]
+
+
+def _surroundings() -> dict[str, str]:
+    """Without telemetry, and without the processes of MLflow's job queue, which serves no page of ours."""
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return {**os.environ, **quiet, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def _await_answer(server: subprocess.Popen[str], port: int, output: IO[str]) -> None:
+    limit = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < limit:
+        try:
+            urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5).close()
+            return
+        except OSError:  # not yet
+            time.sleep(POLL_SECONDS)
+    raise ConfigError(f"MLflow's server did not start:\n{_tail(output)}")
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, how)
+            server.wait(STOP_SECONDS)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _tail(output: IO[str]) -> str:
+    output.seek(0)
+    return "\n".join(output.read().strip().splitlines()[-5:])

@@ -1,0 +1,136 @@
+"""Which MLflow store, and that it is there before anybody writes."""
+
+import fcntl
+import logging
+import os
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from runner.config import ConfigError, Track
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+DEFAULT = "sqlite:///mlflow.db"
+SQLITE = "sqlite:///"
+ANSWER_SECONDS = 10
+
+
+def tracking_uri(track: Track) -> str:
+    """The tracking URI of a configuration."""
+    return resolve(track.uri)
+
+
+def resolve(uri: str | None) -> str:
+    """The URI, else $MLFLOW_TRACKING_URI, else mlflow.db in the current folder.
+
+    A local database is given by its full path, which is the same one in a process that is started elsewhere.
+    """
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+    if database := local_database(uri):
+        _, mark, query = uri.partition("?")
+        return f"{SQLITE}{database}{mark}{query}"
+    return uri
+
+
+def local_database(uri: str) -> Path | None:
+    """The file of a SQLite store, by its full path; None for any other store."""
+    path = uri.removeprefix(SQLITE).partition("?")[0]
+    return Path(path).absolute() if uri.startswith(SQLITE) and path else None
+
+
+def is_server(uri: str) -> bool:
+    """Whether the store is an MLflow server, which has a page of its own."""
+    return uri.startswith(("http://", "https://"))
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the store, with MLflow's telemetry off and its chatter below warnings off the terminal."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of MLflow's own imports
+        from mlflow.tracking import MlflowClient  # takes seconds: not before a run needs it
+
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        return MlflowClient(tracking_uri=uri)
+
+
+def prepare(track: Track) -> None:
+    """Creates the database and the experiment where they are not there yet.
+
+    To be called before the first worker starts, and safe when several processes call it at once: MLflow's own
+    migration of a fresh database is not.
+
+    Raises:
+        ConfigError: the store cannot be used, or the experiment was deleted in it.
+    """
+    if track.name == "mlflow":
+        open_experiment(track)
+
+
+def open_experiment(track: Track) -> "tuple[MlflowClient, str]":
+    """A client of the store, and the experiment's id; what is not there yet is created as by `prepare`."""
+    uri = tracking_uri(track)
+    with _alone(uri):
+        return _client_and_experiment(uri, track.experiment)
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Holds a local database's lock file, or makes sure that a server answers."""
+    if is_server(uri):
+        _answers(uri)
+    database = local_database(uri)
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{database}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _answers(uri: str) -> None:
+    """MLflow itself would try for minutes."""
+    try:
+        urllib.request.urlopen(uri, timeout=ANSWER_SECONDS).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except OSError as problem:
+        raise ConfigError(f"track.uri: no MLflow server answers at {uri} ({problem})") from problem
+
+
+def _client_and_experiment(uri: str, name: str) -> "tuple[MlflowClient, str]":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = connect(uri)
+        return client, _experiment(client, uri, name)
+    except MlflowException as problem:
+        if problem.error_code == "RESOURCE_ALREADY_EXISTS":  # another machine was quicker
+            return _client_and_experiment(uri, name)
+        raise ConfigError(f"track.uri: {uri} cannot be used: {problem.message}") from problem
+
+
+def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return str(client.create_experiment(name, artifact_location=_artifacts(uri, name)))
+    if experiment.lifecycle_stage == "deleted":
+        raise ConfigError(f"track.experiment: {name!r} was deleted; restore it or choose another name")
+    return str(experiment.experiment_id)
+
+
+def _artifacts(uri: str, experiment: str) -> str | None:
+    """A folder beside the local database, by its full path; None leaves it to the store."""
+    database = local_database(uri)
+    return str(database.parent / "mlruns" / quote(experiment, safe=" ")) if database else None

@@ -1,0 +1,67 @@
+"""How busy the machine is, sampled whenever points are written."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+
+from runner.track.writer import Point
+
+PREFIX = "system/"
+"""What MLflow's page for the machine's use shows."""
+
+FIRST_SECONDS = 5.0
+"""The shortest time between two samples."""
+
+
+class Sampler:
+    """Samples of the machine's use, spaced so that a run of any length has at most `points` of them.
+
+    The time between two grows with the time that passed: with 500 points it is 5 seconds at first, and a
+    fiftieth of the run's age from its fifth minute on, which makes 180 samples in an hour and 440 in a week.
+    """
+
+    def __init__(self, *, points: int, first: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """At most `points` samples, of which the run has `first` already; `clock` counts seconds."""
+        self._points = points
+        self._next = first
+        self._clock = clock
+        self._start = clock()
+        self._due = self._start
+        self._process = psutil.Process()
+        psutil.cpu_percent()  # the first call measures from here
+        self._process.cpu_percent()
+
+    def due(self, milliseconds: int) -> list[Point]:
+        """The next sample, stamped with the given time; empty when it is too early. The steps count them."""
+        now = self._clock()
+        if now < self._due or self._next >= self._points:
+            return []
+        self._due = now + max(FIRST_SECONDS, 10 * (now - self._start) / self._points)
+        number, self._next = self._next, self._next + 1
+        return [Point(PREFIX + key, number, value, milliseconds) for key, value in self._sample().items()]
+
+    def _sample(self) -> dict[str, float]:
+        memory = psutil.virtual_memory()
+        return {
+            "cpu_utilization_percentage": psutil.cpu_percent(),
+            "system_memory_usage_megabytes": memory.used / 1e6,
+            "system_memory_usage_percentage": memory.percent,
+            "process_cpu_percentage": self._process.cpu_percent(),
+            "process_memory_megabytes": self._process.memory_info().rss / 1e6,
+            **_gpu(),
+        }
+
+
+def _gpu() -> dict[str, float]:
+    """The current GPU's use, if this process computes on one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    free, total = torch.cuda.mem_get_info()
+    return {
+        "gpu_0_memory_usage_megabytes": (total - free) / 1e6,
+        "gpu_0_memory_usage_percentage": 100 * (total - free) / total,
+        "process_gpu_memory_megabytes": torch.cuda.memory_reserved() / 1e6,
+    }

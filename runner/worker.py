@@ -1,0 +1,111 @@
+"""One job in a process of its own: `python -m runner.worker FOLDER`, or forked from a warm server by a sweep."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from runner.build import build
+from runner.config import ConfigError, RunConfig
+from runner.data import load
+from runner.job import Busy, Job, Result, write_json
+from runner.run import run
+from runner.stop import Stop
+from runner.train import Record
+
+
+@dataclass
+class ProgressFile:
+    """Tells whoever reads the job's folder how its run gets on, at most twice a second."""
+
+    job: Job
+    steps: int = 0
+    _written: float = field(default=0.0, init=False)
+
+    def say(self, line: str) -> None:
+        print(line, flush=True)
+
+    def begin(self, name: str, step: int, steps: int) -> None:
+        self.steps = steps
+        self._write({"step": step, "steps": steps})
+
+    def record(self, record: Record, images_per_second: float) -> None:
+        if time.monotonic() - self._written > 0.5:
+            speed = {"images_per_second": images_per_second}
+            self._write({"step": record.step, "steps": self.steps, **record.metrics, **speed})
+
+    def _write(self, plain: Mapping[str, Any]) -> None:
+        write_json(plain, self.job.progress, durable=False)
+        self._written = time.monotonic()
+
+
+def work(folder: str, environment: Mapping[str, str]) -> None:
+    """Runs the job of a folder in this process, which a sweep made for it: output goes to the job's log."""
+    os.environ.update(environment)
+    job = Job(Path(folder))
+    job.folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the controller passes it on
+    with Stop(signal.SIGTERM) as stop:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            threading.Thread(target=_stop_with, args=(parent.sentinel, stop), daemon=True).start()
+        sys.exit(_outcome(job, stop))
+
+
+def _stop_with(sentinel: int, stop: Stop) -> None:
+    """A run whose controller has died makes its checkpoint and ends."""
+    wait([sentinel])
+    stop.ask()
+
+
+def _outcome(job: Job, stop: Stop) -> int:
+    try:
+        run(job, watch=ProgressFile(job), stop=stop)
+    except Busy:
+        return 0
+    except Exception as problem:  # a failed trial is a result
+        traceback.print_exc()
+        last = traceback.format_exception_only(problem)[-1].strip()
+        job.end(Result(status="failed", error=str(problem) if isinstance(problem, ConfigError) else last))
+        return 1
+    return 0
+
+
+def check(configs: list[RunConfig], answer: Connection) -> None:
+    """Builds each configuration without training it, and sends back what does not go together."""
+    problems = []
+    for config in configs:
+        try:
+            build(config, load(config.data))
+        except ConfigError as problem:
+            problems.append(str(problem))
+    answer.send(list(dict.fromkeys(problems)))
+
+
+def gpus(answer: Connection) -> None:
+    """Sends back how many CUDA devices there are."""
+    import torch
+
+    answer.send(torch.cuda.device_count())
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m runner.worker FOLDER`: the same, on this terminal."""
+    job = Job(Path(arguments[0]))
+    with Stop() as stop:
+        return _outcome(job, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+import math
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from runner import schema
+from runner.config import Choice, ConfigError
+from runner.initializers import INITIALIZERS, initialize
+from runner.models.network import Network
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = sorted((ROOT / "conf" / "init").glob("*.yaml"))
+
+SHAPES = {"dense": (300, 200), "convolution": (64, 32, 3, 3)}
+FANS = {"dense": (200, 300), "convolution": (32 * 9, 64 * 9)}
+GAIN = 1.3  # no activation's, so that using or ignoring it shows
+
+
+def filled(name: str, shape: tuple[int, ...], **options: object) -> Tensor:
+    weight = torch.empty(shape)
+    INITIALIZERS[name](weight, GAIN, torch.Generator().manual_seed(7), **options)
+    return weight
+
+
+def network(**extra: nn.Module) -> Network:
+    parts = {"first": nn.Conv2d(3, 8, 3), **extra, "flatten": nn.Flatten(), "last": nn.Linear(8, 5)}
+    return Network(OrderedDict(parts))
+
+
+def initialized(net: nn.Module, name: str = "he_normal", seed: int = 0, **options: object) -> nn.Module:
+    options = options or {"mode": "fan_in"}
+    initialize(net, Choice(name, options), GAIN, seed)
+    return net
+
+
+def test_every_initializer_is_shipped() -> None:
+    assert {page.stem for page in SHIPPED} == {"default", *INITIALIZERS}
+
+
+@pytest.mark.parametrize("page", SHIPPED, ids=lambda page: page.stem)
+def test_a_page_gives_its_function_what_it_takes(page: Path) -> None:
+    values = OmegaConf.to_container(OmegaConf.load(page))
+    assert values["name"] == page.stem
+    if page.stem == "default":
+        assert list(values) == ["name"]
+        return
+    kinds = schema.options(ROOT / "runner" / "initializers.py", page.stem)
+    assert list(values) == ["name", *kinds]
+    assert INITIALIZERS[page.stem].__name__ == page.stem
+    for key, kind in kinds.items():
+        schema.checked(values[key], kind)
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+@pytest.mark.parametrize(("option", "factor"), [(None, 1.0), (0.5, 0.5)])
+def test_xavier_is_its_formula_whatever_the_activation(layer: str, option: float | None, factor: float) -> None:
+    std = factor * math.sqrt(2 / sum(FANS[layer]))
+    uniform = filled("xavier_uniform", SHAPES[layer], gain=option)
+    assert uniform.std().item() == pytest.approx(std, rel=0.02)
+    assert 0.99 * math.sqrt(3) * std < uniform.abs().max().item() <= math.sqrt(3) * std
+    assert filled("xavier_normal", SHAPES[layer], gain=option).std().item() == pytest.approx(std, rel=0.02)
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+@pytest.mark.parametrize(("mode", "which"), [("fan_in", 0), ("fan_out", 1)])
+def test_he_is_its_formula_with_the_gain_of_the_activation(layer: str, mode: str, which: int) -> None:
+    std = GAIN / math.sqrt(FANS[layer][which])
+    uniform = filled("he_uniform", SHAPES[layer], mode=mode)
+    assert uniform.std().item() == pytest.approx(std, rel=0.02)
+    assert 0.99 * math.sqrt(3) * std < uniform.abs().max().item() <= math.sqrt(3) * std * 1.000001
+    normal = filled("he_normal", SHAPES[layer], mode=mode)
+    assert normal.std().item() == pytest.approx(std, rel=0.02)
+    assert normal.abs().max().item() > 3 * std
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+def test_normal_has_the_mean_and_deviation_asked_for(layer: str) -> None:
+    weight = filled("normal", SHAPES[layer], mean=0.5, std=0.1)
+    assert weight.mean().item() == pytest.approx(0.5, abs=0.004)
+    assert weight.std().item() == pytest.approx(0.1, rel=0.02)
+    assert (weight - 0.5).abs().max().item() > 0.3
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+def test_truncated_normal_is_cut_at_two_deviations(layer: str) -> None:
+    weight = filled("truncated_normal", SHAPES[layer], mean=0.5, std=0.1)
+    assert weight.mean().item() == pytest.approx(0.5, abs=0.004)
+    assert 0.19 < (weight - 0.5).abs().max().item() <= 0.2
+    assert weight.std().item() == pytest.approx(0.0880, rel=0.02)  # of a standard normal cut at 2: 0.8796
+
+
+@pytest.mark.parametrize("shape", [(20, 50), (50, 20), (16, 8, 3, 3)])
+@pytest.mark.parametrize(("option", "scale"), [(None, GAIN), (0.5, 0.5)])
+def test_orthogonal_rows_or_columns_are_orthonormal_up_to_the_gain(
+    shape: tuple[int, ...], option: float | None, scale: float
+) -> None:
+    rows = filled("orthogonal", shape, gain=option).flatten(1)
+    product = rows @ rows.T if rows.shape[0] <= rows.shape[1] else rows.T @ rows
+    torch.testing.assert_close(product, scale**2 * torch.eye(len(product)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("page", SHIPPED, ids=lambda page: page.stem)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(page: Path) -> None:
+    options = OmegaConf.to_container(OmegaConf.load(page))
+    init = Choice(options.pop("name"), options)
+    one, same, other = network(), network(), network()
+    for net, seed in ((one, 3), (same, 3), (other, 4)):
+        initialize(net, init, GAIN, seed)
+    for mine, equal, different in zip(one.parameters(), same.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, equal)
+        assert mine.dim() == 1 or not torch.equal(mine, different)
+
+
+def test_a_layer_added_elsewhere_changes_no_weight() -> None:
+    before = initialized(network()).state_dict()
+    after = initialized(network(middle=nn.Conv2d(8, 8, 1))).state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_layers_of_equal_shape_get_different_weights() -> None:
+    net = initialized(nn.Sequential(nn.Linear(9, 9), nn.Linear(9, 9)))
+    assert not torch.equal(net[0].weight, net[1].weight)
+
+
+def test_the_global_generator_is_neither_read_nor_moved() -> None:
+    torch.manual_seed(1)
+    first, state = initialized(network()).state_dict(), torch.get_rng_state()
+    torch.manual_seed(1)
+    network()
+    assert torch.equal(state, torch.get_rng_state())
+    torch.manual_seed(2)
+    second = initialized(network()).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_draws_do_not_depend_on_the_precision() -> None:
+    single, double = initialized(network()), initialized(network().double())
+    for one, other in zip(single.parameters(), double.parameters(), strict=True):
+        assert torch.equal(one.double(), other)
+
+
+def test_biases_are_zero_and_norms_start_over() -> None:
+    net = network(norm=nn.BatchNorm2d(8))
+    for tensor in net.state_dict().values():
+        tensor.fill_(3)
+    initialized(net)
+    norm = net.norm
+    assert isinstance(norm, nn.BatchNorm2d)
+    for zero in (net.first.bias, net.last.bias, norm.bias, norm.running_mean):
+        assert torch.equal(zero, torch.zeros_like(zero))
+    for one in (norm.weight, norm.running_var):
+        assert torch.equal(one, torch.ones_like(one))
+
+
+def test_default_is_what_the_network_says() -> None:
+    net, same = network(), network()
+    net.default_init = Choice("normal", {"mean": 2.0, "std": 0.001})
+    initialize(net, Choice("default"), GAIN, seed=0)
+    initialized(same, "normal", mean=2.0, std=0.001)
+    assert torch.equal(net.first.weight, same.first.weight)
+    assert net.first.weight.mean().item() == pytest.approx(2, abs=0.01)
+
+
+def test_a_grouped_convolution_is_filled_as_many_convolutions() -> None:
+    net = initialized(nn.Sequential(nn.Conv2d(256, 256, 3, groups=256)), "xavier_uniform", gain=None)
+    bound = math.sqrt(6 / (9 + 9))
+    assert 0.98 * bound < net[0].weight.abs().max().item() <= bound
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="nearest: 'he_normal'"):
+        initialized(network(), "he_norml")
