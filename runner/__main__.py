@@ -26,7 +26,10 @@ def main() -> None:
         if arguments and arguments[0] in VERBS:
             sys.exit(VERBS[arguments[0]](arguments[1:]))
         register_pages()
-        _compose_and_run()
+        composed: list[DictConfig] = []
+        _hydra(composed)
+        for cfg in composed:
+            _run(_one(cfg))
     except ConfigError as problem:
         _refuse(str(problem))
     except (HydraException, OmegaConfBaseException) as problem:
@@ -47,17 +50,24 @@ def _option(arguments: list[str], *names: str) -> str | None:
     return arguments[places_of[0] + 1] if places_of else (joined[0] if joined else None)
 
 
-@hydra.main(version_base="1.3", config_path=str(places.conf()), config_name="config")
-def _compose_and_run(cfg: DictConfig) -> None:
+def _hydra(composed: list[DictConfig]) -> None:
+    """Lets Hydra do what the command line asks of it: help, a sweep, or one run, whose configuration is `composed`.
+
+    (It runs nothing itself: whatever fails inside its job is announced by it too.)
+    """
+    hydra.main(version_base="1.3", config_path=str(places.conf()), config_name="config")(composed.append)()
+
+
+def _one(cfg: DictConfig) -> RunConfig:
     page = OmegaConf.select(cfg, "sweep.name")
     if page is not None:
         raise ConfigError(f"sweep={page} is a list of runs, not one: python -m runner -m sweep={page}")
-    _run(from_hydra(cfg))
+    return from_hydra(cfg)
 
 
 def _run(config: RunConfig) -> None:
     """One run on this terminal; exits as a shell expects where a signal stopped it."""
-    from runner.data import resolve
+    from runner.data import load_for, resolve
     from runner.describe import run_name
     from runner.job import Job, Order
     from runner.screen import Screen
@@ -65,6 +75,7 @@ def _run(config: RunConfig) -> None:
 
     with Stop() as stop, Screen() as screen:
         config = replace(config, data=resolve(config.data, screen.say))
+        load_for(config)  # what is wrong with the data is said before torch is imported
         from runner.run import run
 
         job = Job(Path(config.out) / "runs" / f"{config.model.name}-{config.identity()}")

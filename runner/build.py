@@ -88,11 +88,6 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     compute = PRECISIONS[config.train.precision]
     _set_tf32(config.train.precision == "tf32")
     training, validation = _split(dataset.train, config, device)
-    if config.train.batch > len(training):
-        raise ConfigError(
-            f"train.batch={config.train.batch} is more than the {len(training)} training images "
-            f"of data={config.data.name}"
-        )
     network = _network(config, dataset).to(device, _weights_dtype(compute))
     flops = _checked_flops(network, config, dataset, device)
     weights, rule = FlatParameters(network), choose(OPTIMIZERS, config.optim)()

@@ -66,6 +66,8 @@ def _line(override: str, problem: Exception, composed: DictConfig | None) -> str
     names = _names(composed, section)
     if names is None:
         return f"{key}: no such section{nearest(section, map(str, composed))}"
+    if not names:
+        return f"{key}: no such option; {section}={composed[section].name} takes none"
     place = f"{section} has" if section else "there are"
     return f"{key}: no such option; {place} {', '.join(names)}{nearest(name, names)}"
 

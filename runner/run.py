@@ -16,7 +16,7 @@ from runner import layers
 from runner.artifacts import leave_artifacts
 from runner.build import Parts, build
 from runner.course import Course, resumed, save
-from runner.data import Dataset, load
+from runner.data import Dataset, load_for
 from runner.describe import facts
 from runner.job import Job, Order, Result, Status
 from runner.track import Tracker, open_tracker, tracking_uri
@@ -48,7 +48,7 @@ def run(job: Job, *, watch: Watch, stop: Callable[[], bool]) -> Result:
         config = order.config
         job.reopen(fresh=config.fresh)
         torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
-        dataset = load(config.data)
+        dataset = load_for(config)
         parts = build(config, dataset)
         course = resumed(job.checkpoint, parts, config)
         with open_tracker(config.track) as tracker:

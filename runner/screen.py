@@ -45,7 +45,7 @@ class Screen:
         self._bar.stop()
 
     def say(self, line: str) -> None:
-        self.console.print(line)
+        self.console.print(line, soft_wrap=True)
 
     def begin(self, name: str, step: int, steps: int) -> None:
         self._steps = steps

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.build import build
 from runner.config import ConfigError, RunConfig
-from runner.data import load
+from runner.data import load_for
 from runner.job import Busy, Job, Result, write_json
 from runner.run import run
 from runner.stop import Stop
@@ -87,7 +87,7 @@ def check(configs: list[RunConfig], answer: Connection) -> None:
     problems = []
     for config in configs:
         try:
-            build(config, load(config.data))
+            build(config, load_for(config))
         except ConfigError as problem:
             problems.append(str(problem))
     answer.send(list(dict.fromkeys(problems)))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.choose import choose
-from runner.config import ConfigError, Data
+from runner.config import ConfigError, Data, RunConfig
 from runner.data.auto import auto, shipped
 from runner.data.cache import kept
 from runner.data.cifar10 import cifar10
@@ -18,7 +18,7 @@ from runner.data.folder import folder
 from runner.data.source import Source
 from runner.data.synthetic import synthetic
 
-__all__ = ["DATA", "Dataset", "Split", "load", "resolve"]
+__all__ = ["DATA", "Dataset", "Split", "load", "load_for", "resolve"]
 
 DATA: dict[str, Callable[..., Source]] = {
     "auto": auto,
@@ -42,6 +42,21 @@ def load(data: Data) -> Dataset:
     for side, split in (("training", dataset.train), ("test", dataset.test)):
         if not len(split.labels):
             raise ConfigError(f"data={data.name} leaves no {side} images: {source.where}")
+    return dataset
+
+
+def load_for(config: RunConfig) -> Dataset:
+    """The data set of a run, which has a batch of training images at least.
+
+    Raises:
+        ConfigError: as `load`, or there are too few images.
+    """
+    dataset = load(config.data)
+    left = len(dataset.train.labels) - round(config.train.validation * len(dataset.train.labels))
+    if left < config.train.batch:
+        raise ConfigError(
+            f"train.batch={config.train.batch} is more than the {left} training images of data={config.data.name}"
+        )
     return dataset
 
 

@@ -34,7 +34,7 @@ class Board:
         self.end()
 
     def say(self, line: str) -> None:
-        self.console.print(line)
+        self.console.print(line, soft_wrap=True)
 
     def plan(self, plan: Plan, open_trials: int) -> None:
         """What is going to be done."""

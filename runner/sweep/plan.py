@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config import ConfigError, Data, RunConfig, command, digest, from_hydra
-from runner.data import resolve
+from runner.data import load_for, resolve
 from runner.explain import explain
 from runner.job import Job, Order
 from runner.sweep.space import Cell, Page, Request, cells, page_of, request
@@ -72,9 +72,7 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     """
     page, asked = page_of(config), request(arguments)
     compared = tuple(cells(page, asked.swept))
-    known: dict[str, Data] = {}
-    base = _on_data(from_hydra(config), known, say)
-    configs = _composed(compared, asked, config, loader, lambda run: _on_data(run, known, say))
+    base, *configs = _on_data([from_hydra(config), *_composed(compared, asked, config, loader)], say)
     _refuse_twins(compared, configs)
     seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
     title = page.name or "sweep"
@@ -94,13 +92,9 @@ def _identity(page: Page, asked: Request, base: RunConfig) -> str:
 
 
 def _composed(
-    compared: tuple[Cell, ...],
-    asked: Request,
-    config: DictConfig,
-    loader: ConfigLoader,
-    on_data: Callable[[RunConfig], RunConfig],
+    compared: tuple[Cell, ...], asked: Request, config: DictConfig, loader: ConfigLoader
 ) -> list[RunConfig]:
-    """Each cell's configuration, on data that is there."""
+    """Each cell's configuration."""
     found: list[RunConfig] = []
     problems: list[str] = []
     for cell in compared:
@@ -108,22 +102,30 @@ def _composed(
         fixed = [o for o in asked.fixed if o.partition("=")[0] not in keys]
         overrides = [*fixed, *cell.overrides]
         try:
-            found.append(on_data(from_hydra(loader.load_sweep_config(config, overrides))))
+            found.append(from_hydra(loader.load_sweep_config(config, overrides)))
         except (HydraException, OmegaConfBaseException) as problem:
-            problems.extend(f"{cell.name}: {line}" for line in explain(problem, overrides).splitlines())
+            problems.extend(_of_cell(cell, explain(problem, overrides)))
         except ConfigError as problem:
-            problems.extend(f"{cell.name}: {line}" for line in str(problem).splitlines())
+            problems.extend(_of_cell(cell, str(problem)))
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     return found
 
 
-def _on_data(config: RunConfig, known: dict[str, Data], say: Say) -> RunConfig:
-    """The configuration with its data found, once for each data set that is asked for."""
-    key = repr(config.data)
-    if key not in known:
-        known[key] = resolve(config.data, say)
-    return replace(config, data=known[key])
+def _of_cell(cell: Cell, problems: str) -> list[str]:
+    return [line if line.startswith(cell.name) else f"{cell.name}: {line}" for line in problems.splitlines()]
+
+
+def _on_data(configs: list[RunConfig], say: Say) -> list[RunConfig]:
+    """The configurations on data that is there; what `auto` means is found out once for all of them."""
+    known: dict[str, Data] = {}
+    for config in configs:
+        if repr(config.data) not in known:
+            known[repr(config.data)] = resolve(config.data, say)
+    found = [replace(config, data=known[repr(config.data)]) for config in configs]
+    for config in found:
+        load_for(config)
+    return found
 
 
 def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
