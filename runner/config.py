@@ -172,7 +172,7 @@ def from_hydra(cfg: DictConfig) -> RunConfig:
     return from_plain({str(key): value for key, value in plain.items() if key not in NOT_OF_A_RUN})
 
 
-NOT_OF_A_RUN = ("sweep", "executor", "hydra")
+NOT_OF_A_RUN = ("sweep", "executor", "hydra", "rates")
 """What the configuration says beside a run: which runs there are, and how a list of them is executed."""
 
 

@@ -39,11 +39,16 @@ def serve(uri: str, *, port: int) -> None:
         try:
             with _server(uri, port, output) as server:
                 _await_answer(server, port, output)
-                print(f"MLflow shows {uri} at http://{HOST}:{port} (Ctrl-C ends it)", flush=True)
+                print(f"MLflow is at {_address(port)} and shows {uri} (Ctrl-C ends it)", flush=True)
                 server.wait()
                 raise ConfigError(f"MLflow's server ended:\n{_tail(output)}")
         except KeyboardInterrupt:
             return
+
+
+def _address(port: int) -> str:
+    """Where MLflow shows training; without the last part it opens on pages for language models."""
+    return f"http://{HOST}:{port}/#/experiments?workflowType=machine_learning"
 
 
 def _check_free(port: int) -> None:

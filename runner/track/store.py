@@ -124,7 +124,8 @@ def _client_and_experiment(uri: str, name: str) -> "tuple[MlflowClient, str]":
 def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, artifact_location=_artifacts(uri, name)))
+        kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI shows runs and curves, not traces
+        return str(client.create_experiment(name, artifact_location=_artifacts(uri, name), tags=kind))
     if experiment.lifecycle_stage == "deleted":
         raise ConfigError(f"track.experiment: {name!r} was deleted; restore it or choose another name")
     return str(experiment.experiment_id)

@@ -1,0 +1,152 @@
+"""Checkpoints: there whole or not at all, and nothing that one can smuggle in is run."""
+
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from runner.checkpoint import BadCheckpoint, load, save
+
+CONTENT: dict[str, Any] = {
+    "identity": "abc",
+    "step": 7,
+    "network": {"weight": torch.arange(6.0).view(2, 3)},
+    "history": [(1, {"train/loss": float("nan")})],
+    "empty": None,
+}
+
+WRITER = """
+import sys
+from pathlib import Path
+import torch
+from runner.checkpoint import save
+path = Path(sys.argv[1])
+number = 0
+while True:
+    save({"identity": "abc", "number": number, "weights": torch.full((200_000,), float(number))}, path)
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_what_was_saved_comes_back(tmp_path: Path) -> None:
+    save(CONTENT, tmp_path / "checkpoint.pt")
+    found = load(tmp_path / "checkpoint.pt", "abc")
+    assert found is not None
+    torch.testing.assert_close(found.pop("network"), CONTENT["network"])
+    assert repr(found) == repr({key: value for key, value in CONTENT.items() if key != "network"})
+
+
+def test_where_there_is_none_nothing_comes(tmp_path: Path) -> None:
+    assert load(tmp_path / "checkpoint.pt", "abc") is None
+
+
+def test_a_new_one_takes_the_place_of_the_old_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save(CONTENT, path)
+    save({**CONTENT, "step": 8}, path)
+    assert (load(path, "abc") or {})["step"] == 8
+    assert os.listdir(tmp_path) == ["checkpoint.pt"]
+
+
+def test_one_that_cannot_be_written_leaves_the_old_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save(CONTENT, path)
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        save({"identity": "abc", "step": lambda: 0}, path)
+    assert (load(path, "abc") or {})["step"] == 7
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    moments = random.Random(0)
+    for _ in range(5):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        with writer:
+            assert writer.stdout is not None
+            for _ in range(moments.randint(1, 4)):
+                told = int(writer.stdout.readline())
+            for _ in range(moments.randint(0, 200_000)):
+                pass  # the writer goes on meanwhile: the moment is anywhere in a write
+            writer.send_signal(signal.SIGKILL)
+        found = load(path, "abc")
+        assert found is not None
+        assert found["number"] >= told
+        assert (found["weights"] == found["number"]).all()
+
+
+def test_every_shortened_file_is_refused_with_one_message(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save(CONTENT, path)
+    whole = path.read_bytes()
+    for length in {0, 1, 10, len(whole) // 2, len(whole) - 100, len(whole) - 1}:
+        path.write_bytes(whole[:length])
+        assert_refused(path)
+
+
+class Smuggler:
+    """What a pickle that runs code is made of."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (str(self.trace), "w"))
+
+
+FOREIGN = {
+    "text": b"no checkpoint at all",
+    "zeros": bytes(1000),
+    "zip": b"PK\x03\x04" + bytes(100),
+    "plain pickle": pickle.dumps({"identity": "abc"}),
+    "json": b'{"identity": "abc"}',
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_file_is_refused_with_one_message(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    assert_refused(tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, how: str) -> None:
+    path, trace = tmp_path / "checkpoint.pt", tmp_path / "trace"
+    content = {"identity": "abc", "step": Smuggler(trace)}
+    if how == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content))
+    assert_refused(path)
+    assert not trace.exists()
+    if how == "torch":
+        with torch.load(path, weights_only=False)["step"]:
+            assert trace.exists()  # it would have been run
+
+
+@pytest.mark.parametrize("content", [{"identity": "other"}, {"step": 7}, [1, 2], torch.zeros(3)], ids=repr)
+def test_one_of_another_configuration_is_refused(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(BadCheckpoint, match="belongs to another configuration; fresh=true starts over"):
+        load(tmp_path / "checkpoint.pt", "abc")
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").mkdir()
+    assert_refused(tmp_path / "checkpoint.pt")
+
+
+def assert_refused(path: Path) -> None:
+    with pytest.raises(BadCheckpoint) as refused:
+        load(path, "abc")
+    message = str(refused.value)
+    assert message.startswith(f"{path} is not a whole checkpoint (")
+    assert message.endswith("; fresh=true starts over")
+    assert "\n" not in message

@@ -1,0 +1,75 @@
+"""The cost of a forward pass: by hand, and by torch's own counter."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from runner import places
+from runner.build import build
+from runner.compose import compose
+from runner.config import from_hydra
+from runner.cost import forward_flops
+from runner.data import load_for
+from runner.models import MODELS
+
+VGG_MINI = 2 * 9 * (32**2 * 32 * (3 + 32) + 16**2 * 32 * (32 + 32) + 8**2 * 32 * (32 + 32)) + 2 * 4 * 4 * 32 * 10
+
+BY_HAND = [
+    ("logistic", 2 * 3072),
+    ("softmax", 2 * 3072 * 10),
+    ("mlp", 2 * (3072 * 100 + 100 * 100 + 100 * 50 + 50 * 10)),
+    ("convnet", 2 * 9 * 32 * (32**2 * 3 + 16**2 * 32 + 8**2 * 32) + 2 * 4 * 4 * 32 * 10),
+    ("vgg_mini", VGG_MINI),
+]
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, nn.Module]:
+    """Each model, for 32x32 colour images."""
+    folder: Path = tmp_path_factory.mktemp("cache")
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNNER_CACHE", str(folder))
+        for name in MODELS:
+            config = from_hydra(compose([f"model={name}", "data=synthetic", "data.train=100"]))
+            found[name] = build(config, load_for(config)).network
+    return found
+
+
+def test_every_model_has_a_page_and_is_counted(networks: dict[str, nn.Module]) -> None:
+    assert set(networks) == {page.stem for page in (places.conf() / "model").glob("*.yaml")}
+
+
+@pytest.mark.parametrize(("name", "expected"), BY_HAND)
+def test_operations_are_those_by_hand(networks: dict[str, nn.Module], name: str, expected: int) -> None:
+    assert forward_flops(networks[name], torch.zeros(1, 3, 32, 32)) == (expected, 1 if name == "logistic" else 10)
+
+
+def test_document_002s_vgg_net_takes_32_million_operations_an_image() -> None:
+    assert pytest.approx(32.4e6, rel=0.01) == VGG_MINI
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_operations_are_those_that_torch_counts(networks: dict[str, nn.Module], name: str) -> None:
+    image = torch.zeros(1, 3, 32, 32)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        networks[name].eval()(image)
+    assert forward_flops(networks[name], image)[0] == counter.get_total_flops() > 0
+
+
+def test_grouped_and_strided_convolutions_count_what_they_compute() -> None:
+    grouped = nn.Sequential(nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=4), nn.Flatten())
+    assert forward_flops(grouped, torch.zeros(1, 4, 8, 8)) == (2 * 8 * 4 * 4 * 9, 8 * 4 * 4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_counting_leaves_the_network_as_it_was(training: bool) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 2)).train(training)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    forward_flops(network, torch.ones(1, 3, 8, 8))
+    assert network.training is training
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert not any(layer._forward_hooks for layer in network.modules())

@@ -1,0 +1,70 @@
+"""Schedules: their values at the places that define them, and their shape between."""
+
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from runner import places
+from runner.schedules import SCHEDULES
+
+PAGES = sorted((places.conf() / "schedule").glob("*.yaml"))
+
+
+def shipped(name: str, **changes: float) -> "partial[float]":
+    options = OmegaConf.to_container(OmegaConf.load(places.conf() / "schedule" / f"{name}.yaml"))
+    assert isinstance(options, dict)
+    del options["name"]
+    return partial(SCHEDULES[name], **{**options, **changes})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_shipped_schedule_starts_at_the_full_rate_and_never_rises(page: Path) -> None:
+    schedule = shipped(page.stem)
+    factors = [schedule(step, 100) for step in range(100)]
+    assert factors[0] == 1
+    assert all(0 < later <= earlier for earlier, later in zip(factors, factors[1:], strict=False))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warm_up_rises_in_equal_steps_to_the_full_rate(name: str) -> None:
+    cold, warm = shipped(name), shipped(name, warmup=4)
+    assert [warm(step, 1000) for step in range(4)] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert [cold(step, 1000) for step in range(2)] == pytest.approx([1.0, 1.0], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_warm_up_longer_than_the_run_is_a_part_of_a_warm_up(name: str, steps: int) -> None:
+    schedule = shipped(name, warmup=10, **({"at": []} if name == "step" else {}))
+    assert [schedule(step, steps) for step in range(steps)] == pytest.approx([(s + 1) / 10 for s in range(steps)])
+
+
+def test_constant_is_constant() -> None:
+    assert {shipped("constant")(step, 50) for step in range(50)} == {1.0}
+
+
+def test_step_falls_exactly_at_its_shares_of_the_run() -> None:
+    factors = [shipped("step")(step, 8) for step in range(8)]
+    assert factors == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert SCHEDULES["step"](3, 9, warmup=0, at=(1 / 3,), factor=0.5) == 0.5
+    assert SCHEDULES["step"](99, 100, warmup=0, at=(1.0,), factor=0.5) == 1
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.1])
+def test_cosine_is_half_a_cosine_from_one_to_its_floor(floor: float) -> None:
+    schedule = shipped("cosine", floor=floor)
+    for step in range(11):
+        expected = floor + (1 - floor) * (1 + math.cos(math.pi * step / 10)) / 2
+        assert schedule(step, 10) == pytest.approx(expected)
+    assert schedule(5, 10) == pytest.approx((1 + floor) / 2)
+    assert schedule(10, 10) == pytest.approx(floor)
+
+
+def test_cosine_begins_when_the_warm_up_is_over() -> None:
+    schedule = shipped("cosine", warmup=10)
+    assert schedule(10, 110) == 1
+    assert schedule(60, 110) == pytest.approx(0.5)
+    assert schedule(109, 110) < 0.001
