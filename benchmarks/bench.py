@@ -32,7 +32,7 @@ def config(*overrides: str) -> RunConfig:
 
 
 def plain_loop(parts: Parts, run: RunConfig) -> None:
-    """The same batches through the loop of a tutorial: layers as they come, torch.optim, loss.item() at each step."""
+    """The same batches through the loop of a tutorial: torch.optim, loss.item() at each step."""
     network = build(run, load_for(run)).network.to(memory_format=torch.contiguous_format)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     batches = Batches(parts, run.seed)

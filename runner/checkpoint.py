@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,16 @@ def load(path: Path, identity: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _opened(path)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as problem:
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BadCheckpoint(f"{path} is not a whole checkpoint ({reason}); fresh=true starts over") from problem
     if not isinstance(content, dict) or content.get("identity") != identity:
         raise BadCheckpoint(f"{path} belongs to another configuration; fresh=true starts over")
     return content
+
+
+def _opened(path: Path) -> Any:
+    if not zipfile.is_zipfile(path):  # torch reads bare pickles too, with warnings and errors of every kind
+        raise pickle.UnpicklingError("it is no zip archive, which torch's files are")
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -8,10 +8,11 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from runner.config import ConfigError, RunConfig, from_plain
 
@@ -134,24 +135,42 @@ class Job:
             for file in (self.checkpoint, self.progress, self.folder / "run.json"):
                 file.unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Holds the job's lock.
+    def claimed(self, *, patience: float = 0.0) -> contextlib.AbstractContextManager[None]:
+        """Holds the job's lock; see `held`."""
+        return held(self.folder, "this very run", patience=patience)
 
-        Raises:
-            Busy: another process holds it.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+
+@contextlib.contextmanager
+def held(folder: Path, what: str, *, patience: float = 0.0) -> Iterator[None]:
+    """Holds the lock of a folder, which is made where it is not there.
+
+    Args:
+        what: what the lock stands for, for the message.
+        patience: seconds to wait for another process to let go.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        until = time.monotonic() + patience
+        while not _locked(lock):
+            if time.monotonic() > until:
                 lock.seek(0)
-                raise Busy(f"this very run is going on already, in process {lock.read() or '?'}") from None
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
+                raise Busy(f"{what} is going on already, in process {lock.read() or '?'}")
+            time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_json(plain: Any, path: Path, *, durable: bool = True) -> None:

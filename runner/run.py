@@ -36,14 +36,17 @@ class Watch(Protocol):
         """Something was measured."""
 
 
-def run(job: Job, *, watch: Watch, stop: Callable[[], bool]) -> Result:
+def run(job: Job, *, watch: Watch, stop: Callable[[], bool], patience: float = 0.0) -> Result:
     """Runs a job, or goes on with it where it was left, and writes its result if it came to its end.
+
+    Args:
+        patience: seconds to wait for another process that is running it to stop.
 
     Raises:
         ConfigError: it cannot be run as ordered; nothing was started or tracked.
         Busy: another process is running it.
     """
-    with job.claimed():
+    with job.claimed(patience=patience):
         order = job.order()
         config = order.config
         job.reopen(fresh=config.fresh)

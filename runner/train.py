@@ -1,6 +1,7 @@
 """The training loop. It yields records; what becomes of them is the caller's business."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -79,11 +80,11 @@ def train(
 ) -> Iterator[Record]:
     """Trains from `state` to the last step, or until `stop` says so; `state` is true at every yield.
 
-    A record of the training batches comes about `track.points` times, one of the evaluation every
+    A record of the training batches comes `track.points` times at most, one of the evaluation every
     `train.eval_every` steps and at the end.
     """
     batches = Batches(parts, config.seed)
-    every = max(1, parts.steps // config.track.points)
+    every = math.ceil(parts.steps / config.track.points)
     draws_in_network = any(isinstance(module, nn.Dropout) for module in parts.network.modules())
     parts.network.train()
     while state.step < parts.steps and not stop():

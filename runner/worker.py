@@ -16,10 +16,13 @@ from typing import Any
 from runner.build import build
 from runner.config import ConfigError, RunConfig
 from runner.data import load_for
-from runner.job import Busy, Job, Result, write_json
+from runner.job import Job, Result, write_json
 from runner.run import run
 from runner.stop import Stop
 from runner.train import Record
+
+PATIENCE = 120.0
+"""Seconds that the worker of a controller that was killed may take for its checkpoint."""
 
 
 @dataclass
@@ -71,9 +74,7 @@ def _stop_with(sentinel: int, stop: Stop) -> None:
 
 def _outcome(job: Job, stop: Stop) -> int:
     try:
-        run(job, watch=ProgressFile(job), stop=stop)
-    except Busy:
-        return 0
+        run(job, watch=ProgressFile(job), stop=stop, patience=PATIENCE)
     except Exception as problem:  # a failed trial is a result
         traceback.print_exc()
         last = traceback.format_exception_only(problem)[-1].strip()

@@ -22,18 +22,22 @@ CONTENT: dict[str, Any] = {
     "empty": None,
 }
 
-WRITER = """
-import sys
+WRITERS = """
+import os, sys
 from pathlib import Path
 import torch
 from runner.checkpoint import save
-path = Path(sys.argv[1])
-number = 0
-while True:
-    save({"identity": "abc", "number": number, "weights": torch.full((200_000,), float(number))}, path)
-    print(number, flush=True)
-    number += 1
+for line in sys.stdin:
+    writer = os.fork()
+    if writer:
+        print(writer, flush=True)
+        os.waitpid(writer, 0)
+        print("gone", flush=True)
+    for number in range(0 if writer else 10**9):
+        save({"identity": "abc", "number": number, "weights": torch.full((100_000,), float(number))}, Path(sys.argv[1]))
+        print(number, flush=True)
 """
+"""For each line of input: a process that saves without end and tells what it has saved, until it is gone."""
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
@@ -65,21 +69,25 @@ def test_one_that_cannot_be_written_leaves_the_old_as_it_was(tmp_path: Path) -> 
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_one(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    moments = random.Random(0)
-    for _ in range(5):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
-        with writer:
-            assert writer.stdout is not None
+    path, moments = tmp_path / "checkpoint.pt", random.Random(0)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen([sys.executable, "-c", WRITERS, str(path)], **pipes) as writers:
+        assert writers.stdin and writers.stdout
+        for _ in range(10):
+            writers.stdin.write("\n")
+            writer = int(writers.stdout.readline())
             for _ in range(moments.randint(1, 4)):
-                told = int(writer.stdout.readline())
-            for _ in range(moments.randint(0, 200_000)):
-                pass  # the writer goes on meanwhile: the moment is anywhere in a write
-            writer.send_signal(signal.SIGKILL)
-        found = load(path, "abc")
-        assert found is not None
-        assert found["number"] >= told
-        assert (found["weights"] == found["number"]).all()
+                saved = int(writers.stdout.readline())
+            for _ in range(moments.randint(0, 50_000)):
+                pass  # the writer goes on meanwhile
+            os.kill(writer, signal.SIGKILL)
+            while (line := writers.stdout.readline()) != "gone\n":
+                saved = int(line)
+            found = load(path, "abc")
+            assert found is not None
+            assert found["number"] in (saved, saved + 1)
+            assert (found["weights"] == found["number"]).all()
+        writers.stdin.close()
 
 
 def test_every_shortened_file_is_refused_with_one_message(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def test_grouped_and_strided_convolutions_count_what_they_compute() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_counting_leaves_the_network_as_it_was(training: bool) -> None:
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 2)).train(training)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 36, 2)).train(
+        training
+    )
     before = {key: value.clone() for key, value in network.state_dict().items()}
     forward_flops(network, torch.ones(1, 3, 8, 8))
     assert network.training is training

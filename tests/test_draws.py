@@ -46,7 +46,7 @@ def test_a_key_changes_with_the_seed_and_every_word_of_the_purpose() -> None:
 def test_uniform_draws_fill_the_unit_interval_evenly(key: int) -> None:
     numbers = draws.uniform(key, MANY)
     assert numbers.dtype == torch.float32
-    assert 0 <= numbers.min() and numbers.max() < 1
+    assert numbers.min() >= 0 and numbers.max() < 1
     counts = torch.histc(numbers, 256, 0, 1)
     chi_square = ((counts - MANY / 256) ** 2 / (MANY / 256)).sum().item()
     assert abs(chi_square - 255) < 5 * math.sqrt(2 * 255)

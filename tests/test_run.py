@@ -22,8 +22,8 @@ from runner.train import evaluation
 
 COMMAND = (
     "model=convnet",
-    "model.width=4",
-    "optim.lr=0.02",
+    "model.width=8",
+    "optim.lr=0.01",
     "augment=flip",
     "data=synthetic",
     "data.size=16",
@@ -116,15 +116,15 @@ def test_a_run_on_a_terminal_shows_a_progress_bar(on_a_terminal: str) -> None:
 def test_mlflow_has_the_resolved_configuration(run: Any) -> None:
     params = run.data.params
     assert params["model"] == "convnet"
-    assert params["model.width"] == "4"
+    assert params["model.width"] == "8"
     assert params["optim"] == "adam"
-    assert params["optim.lr"] == "0.02"
+    assert params["optim.lr"] == "0.01"
     assert params["train.steps"] == "59"
     assert params["seed"] == "3"
     assert int(params["parameters"]) > 0
     assert int(params["flops"]) > 0
     config = yaml.safe_load((artifacts(run) / "config.yaml").read_text())
-    assert config["model"] == {"name": "convnet", "options": {"width": 4, "norm": "none"}}
+    assert config["model"] == {"name": "convnet", "options": {"width": 8, "norm": "none"}}
     assert config["train"]["eval_every"] == 20
 
 
@@ -151,7 +151,7 @@ def test_the_curves_are_bounded_and_end_at_the_last_step(folder: Path, run: Any)
         assert 25 <= len(steps) <= 31, f"{name} has {len(steps)} points where about 30 were asked for"
     for name in ("test/loss", "test/accuracy"):
         assert [step for step, _ in found[name]] == [20, 40, 59]
-    assert {value for _, value in found["lr"]} == {0.02}
+    assert {value for _, value in found["lr"]} == {0.01}
     assert run.data.metrics["images_per_second"] > 0
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from runner.config import flat
+from runner.config import digest, flat
 from runner.data import load
 from runner.describe import dataset_facts, plain
 from runner.job import Result, write_json
@@ -23,20 +23,27 @@ class Row:
     """What is known of one cell.
 
     Attributes:
-        summary: of the accuracies, as shares.
+        accuracies: of the finished runs, as shares.
+        comparable: the claims among them that are of the same data and length as the runs.
         claims: what the documents say of it.
         seconds: the mean time of a run; None before the first.
         notes: what a reader must know beside the numbers.
     """
 
     cell: Cell
-    summary: Summary
+    accuracies: tuple[float, ...]
     claims: tuple[Claim, ...]
+    comparable: tuple[Claim, ...]
     seconds: float | None
     notes: str
 
+    @property
+    def summary(self) -> Summary:
+        """Of the accuracies."""
+        return summary(self.accuracies)
 
-HEADINGS = ("cell", "runs", "accuracy %", "95% interval", "the documents say", "a run takes", "notes")
+
+HEADINGS = ("cell", "runs", "accuracy %", "95% interval", "documents (CIFAR-10)", "a run takes", "notes")
 
 
 @dataclass
@@ -55,17 +62,25 @@ class Ablation:
         finished = [result for result in results if result.status == "finished"]
         accuracies = [result.accuracy for result in finished if result.accuracy is not None]
         seconds = [result.seconds for result in finished]
+        claims = tuple(claim for claim in self.plan.page.claims if claim.cell == cell.name)
         return Row(
             cell,
-            summary(accuracies),
-            tuple(claim for claim in self.plan.page.claims if claim.cell == cell.name),
+            tuple(accuracies),
+            claims,
+            tuple(claim for claim in claims if self._comparable(claim)),
             sum(seconds) / len(seconds) if seconds else None,
             _notes(results, len(self.plan.seeds)),
         )
 
+    def _comparable(self, claim: Claim) -> bool:
+        config = self.plan.base
+        return config.data.name == "cifar10" and config.train.epochs is None and claim.steps == config.train.steps
+
     def table(self) -> list[tuple[str, ...]]:
-        """The rows as texts below `HEADINGS`."""
-        return [HEADINGS, *(self._texts(row) for row in self.rows())]
+        """The rows as texts below their headings; columns that say nothing are left out."""
+        texts = [self._texts(row) for row in self.rows()]
+        telling = [place for place in range(len(HEADINGS)) if any(row[place] for row in texts)]
+        return [tuple(row[place] for place in telling) for row in (HEADINGS, *texts)]
 
     def _texts(self, row: Row) -> tuple[str, ...]:
         of = row.summary
@@ -74,7 +89,7 @@ class Ablation:
             row.cell.name + baseline,
             str(of.n),
             _percent(of.mean),
-            f"{_percent(of.low)} .. {_percent(of.high)}" if of.low is not None else "",
+            _interval(of),
             "; ".join(map(_claim_text, row.claims)),
             "" if row.seconds is None else f"{row.seconds:.0f} s",
             row.notes,
@@ -123,17 +138,27 @@ class Ablation:
         """Where the report is kept."""
         return f"{self.caption()}\nKept in {self.plan.folder}; browse it with: python -m runner ui"
 
+    def published(self) -> bool:
+        """Whether the page shows the report as it would be now."""
+        return self._kept().get("published") == digest(self.rows())
+
+    def _kept(self) -> dict[str, str]:
+        file = self.plan.folder / "sweep.json"
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        return kept
+
+    def _keep(self, **more: str | None) -> None:
+        write_json({**self._kept(), **more}, self.plan.folder / "sweep.json")
+
     @contextlib.contextmanager
     def page(self) -> Iterator[str | None]:
         """The sweep's own run in the store, above those of its trials: its id, while the sweep goes on."""
         track = replace(self.plan.base.track, system_metrics=False)
         with open_tracker(track) as self._tracker:
-            kept = self.plan.folder / "sweep.json"
-            before = json.loads(kept.read_text()) if kept.exists() else {}
-            known = before.get("run_id") if before.get("uri") == tracking_uri(track) else None
+            kept, uri = self._kept(), tracking_uri(track)
+            known = kept.get("run_id") if kept.get("uri") == uri else None
             run_id = self._tracker.start(self._facts(), run_id=known)
-            self.plan.folder.mkdir(parents=True, exist_ok=True)
-            write_json({"uri": tracking_uri(track), "run_id": run_id, "command": self.command}, kept)
+            self._keep(uri=uri, run_id=run_id, command=self.command)
             yield run_id
 
     def _facts(self) -> Facts:
@@ -164,6 +189,7 @@ class Ablation:
             self._tracker.artifact(folder / name)
         self._tracker.tag("mlflow.note.content", self.markdown())
         self._tracker.finish("KILLED" if stopped else "FINISHED")
+        self._keep(published=None if stopped else digest(self.rows()))
 
 
 def _notes(results: list[Result], wanted: int) -> str:
@@ -185,6 +211,13 @@ def _claim_text(claim: Claim) -> str:
     claimed = "-" if claim.claimed is None else f"{claim.claimed:g}"
     recorded = "" if claim.recorded is None else f" ({claim.recorded:g})"
     return f"{claimed}{recorded} at {steps}"
+
+
+def _interval(of: Summary) -> str:
+    """An accuracy lies between 0 and 100, whatever Student's t says of a few runs."""
+    if of.low is None or of.high is None:
+        return ""
+    return f"{_percent(max(of.low, 0))} .. {_percent(min(of.high, 1))}"
 
 
 def _percent(share: float | None) -> str:

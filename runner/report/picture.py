@@ -1,40 +1,46 @@
-"""An ablation as a picture: each cell's runs, mean and interval, beside what the documents claim."""
+"""An ablation as a picture: each cell's runs, their mean and its interval, beside what the documents claim."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from runner.report.ablation import Row
+
+BLUE, RED, GREY = "#2f6db5", "#c0392b", "#555555"
 
 
 def picture(rows: "Sequence[Row]", title: str, caption: str, path: Path) -> None:
-    """Draws the intervals, a line a cell, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """Draws a line a cell, as a PNG, with those of the documents' claims that are of the same data and length."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 1.6 + 0.45 * len(rows)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(8, 1.7 + 0.45 * len(rows)), dpi=120, layout="constrained")
     axes = figure.subplots()
     for place, row in enumerate(rows):
-        of = row.summary
-        if of.mean is None:
-            continue
-        low, high = (of.mean, of.mean) if of.low is None or of.high is None else (of.low, of.high)
-        axes.plot([100 * low, 100 * high], [place, place], color="#4477aa", linewidth=3, solid_capstyle="round")
-        axes.plot(100 * of.mean, place, "o", color="#4477aa", markersize=8)
-        for claim in row.claims:
-            if claim.claimed is not None:
-                axes.plot(claim.claimed, place, "d", color="#ee6677", markersize=7, markerfacecolor="none")
+        _draw(axes, place, row)
     axes.set_yticks(range(len(rows)), [row.cell.name for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_xlabel("test accuracy, %: mean and 95% interval" + _legend(rows))
+    axes.tick_params(axis="y", length=0)
+    claims = "; diamond: the documents" if any(row.comparable for row in rows) else ""
+    axes.set_xlabel(f"test accuracy, % (dots: runs; bar: mean and its 95% interval{claims})", fontsize=9)
     axes.set_title(title, loc="left", fontsize=11)
-    figure.text(0, -0.02, caption, fontsize=7, va="top", color="#555555")
-    figure.savefig(path, bbox_inches="tight")
+    figure.supxlabel(caption, fontsize=7, color=GREY)
+    figure.savefig(path)
 
 
-def _legend(rows: "Sequence[Row]") -> str:
-    return "   (red diamond: the documents)" if any(row.claims for row in rows) else ""
+def _draw(axes: "Axes", place: int, row: "Row") -> None:
+    of = row.summary
+    if of.mean is None:
+        return
+    if of.low is not None and of.high is not None:
+        ends = [100 * max(of.low, 0), 100 * min(of.high, 1)]
+        axes.plot(ends, [place, place], color=BLUE, alpha=0.35, linewidth=7, solid_capstyle="butt")
+    axes.plot([100 * of.mean] * 2, [place - 0.22, place + 0.22], color=BLUE, linewidth=2)
+    axes.plot([100 * value for value in row.accuracies], [place] * of.n, "o", color=BLUE, markersize=4)
+    for claim in row.comparable:
+        if claim.claimed is not None:
+            axes.plot(claim.claimed, place, "D", color=RED, markersize=6, markerfacecolor="none")

@@ -16,7 +16,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from runner.execute.local import Ended, Local
-from runner.job import Job, Result
+from runner.job import Job, Result, held
 from runner.report.ablation import Ablation
 from runner.stop import Stop
 from runner.sweep.board import Board
@@ -36,23 +36,32 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
     command = "python -m runner " + shlex.join(sys.argv[1:])
     with Board() as board, Stop() as stop:
         planned = plan(config, arguments, loader, board.say)
-        open_trials = planned.open_trials()
-        board.plan(planned, len(open_trials))
         ablation = Ablation(planned, command)
-        if open_trials:
-            with Local(config.executor.slots, config.executor.slots_per_gpu) as executor:
-                executor.check([planned.of(cell)[0].order.config for cell in planned.cells])
-                slots = executor.open_slots(planned.base.device, planned.base.threads or 1)
-                board.begin(slots)
-                with ablation.page() as parent:
-                    Controller(planned, open_trials, executor, board, stop).run(parent)
-                    board.end()
-                    ablation.publish(stopped=stop())
+        with held(planned.folder, "this very sweep"):
+            open_trials = planned.open_trials()
+            board.plan(planned, len(open_trials))
+            if open_trials or not ablation.published():
+                executor = Local(config.executor.slots, config.executor.slots_per_gpu)
+                _run(planned, open_trials, ablation, executor, board, stop)
         board.show(ablation.table())
         board.say(ablation.where())
-    if stop():
-        board.say(f"Stopped; the same command goes on: {command}")
-        sys.exit(stop.exit_code)
+        if stop():
+            board.say(f"Stopped. The same command goes on: {command}")
+            sys.exit(stop.exit_code)
+
+
+def _run(
+    planned: Plan, open_trials: list[Trial], ablation: Ablation, executor: Local, board: Board, stop: Stop
+) -> None:
+    """Runs what is open, below the sweep's own page, and publishes the report."""
+    with executor:
+        if open_trials:
+            executor.check([planned.of(cell)[0].order.config for cell in planned.cells])
+            board.begin(executor.open_slots(planned.base.device, planned.base.threads or 1))
+        with ablation.page() as parent:
+            Controller(planned, open_trials, executor, board, stop).run(parent)
+            board.end()
+            ablation.publish(stopped=stop())
 
 
 class Controller:

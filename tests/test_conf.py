@@ -1,0 +1,219 @@
+"""The shipped choices: every YAML file composes, names its function, and gives it what it takes."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from runner import config, places, schema
+from runner.activations import ACTIVATIONS
+from runner.augment import AUGMENTATIONS
+from runner.compose import compose
+from runner.config import SOURCES, Choice, RunConfig, command, flat, from_hydra, typed
+from runner.data import DATA
+from runner.initializers import INITIALIZERS
+from runner.models import MODELS
+from runner.optim import OPTIMIZERS
+from runner.schedules import SCHEDULES
+from runner.track import TRACKERS
+
+TABLES: dict[str, Mapping[str, Any]] = {
+    "model": MODELS,
+    "optim": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "init": INITIALIZERS,
+    "augment": AUGMENTATIONS,
+    "data": DATA,
+    "schedule": SCHEDULES,
+    "track": TRACKERS,
+}
+NO_FUNCTION = {("init", "default")}
+"""Stands for the initializer that each network names."""
+
+FILES = sorted(places.conf().glob("*/*.yaml"))
+OF_TABLES = [file for file in FILES if file.parent.name in TABLES]
+
+
+def named(file: Path) -> str:
+    return f"{file.parent.name}={file.stem}"
+
+
+def alone(file: Path) -> list[str]:
+    """The overrides that choose a file, and what it wants to be told."""
+    section = own(file)
+    return [named(file), *(f"{file.parent.name}.{key}=given" for key in section if section[key] == "???")]
+
+
+def own(file: Path) -> dict[str, Any]:
+    """What a file says of its own group."""
+    plain: Any = OmegaConf.to_container(OmegaConf.load(file))
+    whole_config = file.read_text().startswith("# @package _global_")
+    section = plain[file.parent.name] if whole_config else plain
+    return {key: value for key, value in section.items() if key != "defaults"}
+
+
+def composed(overrides: list[str]) -> RunConfig:
+    return from_hydra(compose(overrides))
+
+
+def test_every_group_of_the_configuration_has_a_folder_and_every_folder_is_one() -> None:
+    groups = {name for name in compose([]) if isinstance(compose([])[name], DictConfig)}
+    folders = {folder.name for folder in places.conf().iterdir() if folder.is_dir()}
+    assert folders == groups - {"sweep", "rates"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_every_choice_composes_to_a_run(file: Path) -> None:
+    found = composed(alone(file))
+    if file.parent.name in TABLES:
+        assert getattr(found, file.parent.name).name == file.stem
+
+
+@pytest.mark.parametrize("group", TABLES)
+def test_every_function_has_a_file_and_every_file_a_function(group: str) -> None:
+    files = {file.stem for file in OF_TABLES if file.parent.name == group}
+    assert files == set(TABLES[group]) | {name for other, name in NO_FUNCTION if other == group}
+
+
+@pytest.mark.parametrize("file", [file for file in OF_TABLES if file.parent.name in SOURCES], ids=named)
+def test_a_file_gives_its_function_every_option_and_no_other(file: Path) -> None:
+    group = file.parent.name
+    kinds = {}
+    if (group, file.stem) not in NO_FUNCTION:
+        kinds = schema.options(Path(config.__file__).parent / SOURCES[group], file.stem)
+    assert list(own(file)) == ["name", *kinds]
+    assert own(file)["name"] == file.stem
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_a_file_says_what_it_is_in_its_first_lines(file: Path) -> None:
+    lines = file.read_text().splitlines()
+    first = lines[1] if lines[0].startswith("# @package") else lines[0]
+    assert first.startswith("# ") and len(first) > 12
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_goes_with_every_optimizer(model: str, optimizer: str) -> None:
+    found = composed([f"model={model}", f"optim={optimizer}"])
+    chosen = composed([f"model={model}", f"optim={optimizer}", "optim.lr=0.123"])
+    assert 0 < found.optim.options["lr"] < 0.2
+    assert chosen.optim.options["lr"] == 0.123
+
+
+def test_what_is_chosen_without_a_word_is_document_002s_protocol() -> None:
+    found = composed([])
+    assert (found.model.name, found.activation.name, found.init.name) == ("vgg_mini", "relu", "default")
+    assert (found.optim.name, found.optim.options["lr"]) == ("adam", 1e-3)
+    assert (found.train.batch, found.train.steps, found.train.epochs) == (20, 10_000, None)
+    assert (found.data.scale, found.augment, found.train.augment_test) == ("symmetric", Choice("none"), False)
+    assert composed(["train=long"]).train.steps == 100_000
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_the_command_of_a_run_composes_to_the_same_run(file: Path) -> None:
+    found = composed([*alone(file), "seed=7", "threads=2"])
+    assert_repeated(found)
+
+
+CHANGES = [
+    ["data.classes=[3,5,1]"],
+    ["train.epochs=2.5", "train.steps=null"],
+    ["train.clip=1e-12", "train.label_smoothing=0.1", "train.precision=bf16"],
+    ["train.clip=.inf"],
+    ["train.clip=1e30", "optim.lr=5e-324"],
+    ["schedule=step", "schedule.at=[]"],
+    ["schedule=cosine", "schedule.warmup=3", "schedule.floor=1"],
+    ["model=resnet_mini", "model.blocks=[1]"],
+    ["device=cuda:1", "track=off"],
+    ["optim.betas=[0,0.5]"],
+    ["model=vgg16", "optim=sgd", "optim.lr=1"],
+]
+
+
+@pytest.mark.parametrize("overrides", CHANGES, ids=" ".join)
+def test_the_command_of_a_changed_run_composes_to_the_same_run(overrides: list[str]) -> None:
+    assert_repeated(composed(overrides))
+
+
+AWKWARD = [
+    "",
+    " ",
+    " a b ",
+    "a,b",
+    "a=b",
+    "null",
+    "NULL",
+    "Null",
+    "true",
+    "True",
+    "FALSE",
+    "inf",
+    "NaN",
+    "1",
+    "-1.5",
+    "1e3",
+    "1_000",
+    "0x10",
+    "3 points",
+    "it's",
+    "'quoted'",
+    '"quoted"',
+    "back\\slash",
+    "C:\\data\\",
+    "\\'",
+    "a\\\\b",
+    "[a]",
+    "{a: b}",
+    "(a)",
+    "~/home",
+    "$HOME",
+    "#1",
+    "a#b",
+    "a:b",
+    "a%b+c-d",
+    "-m",
+    "--help",
+    "glob(*)",
+    "choice(a,b)",
+    "???",
+    "***",
+    "Möwe 鳥",
+    "tab\there",
+    "sqlite:////tmp/a b/mlflow.db",
+    "http://user:p@ss@host:5000/?a=1&b=2",
+    "*",
+    "a/b.c:d-e+f%g",
+    "../up",
+]
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_a_text_that_is_typed_comes_back_as_it_was(text: str) -> None:
+    override = OverridesParser.create().parse_override(f"track.experiment={typed(text)}")
+    assert override.value() == text
+
+
+@pytest.mark.parametrize("text", [text for text in AWKWARD if text != "???"])
+def test_the_command_of_a_run_with_an_awkward_name_composes_to_the_same_run(text: str) -> None:
+    assert_repeated(composed([f"track.experiment={typed(text)}", f"data.root={typed(text)}"]), text=text)
+
+
+@pytest.mark.parametrize("value", [None, True, False, 0, -3, 1e-8, 1e22, (), (1, 2), ("a b", None), [0.5]], ids=repr)
+def test_a_value_that_is_typed_comes_back_as_it_was(value: Any) -> None:
+    found = OverridesParser.create().parse_override(f"key={typed(value)}").value()
+    assert found == (list(value) if isinstance(value, tuple) else value)
+    assert isinstance(value, tuple) or type(found) is type(value)
+
+
+def assert_repeated(found: RunConfig, *, text: str | None = None) -> None:
+    python, flag, module, *overrides = shlex.split(command(found))
+    assert (python, flag, module) == ("python", "-m", "runner")
+    again = composed(overrides)
+    assert again.identity() == found.identity()
+    assert flat(again) == flat(found)
+    assert text is None or again.track.experiment == again.data.root == text
