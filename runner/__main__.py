@@ -11,20 +11,21 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from runner import places
-from runner.cli import VERBS
+from runner import cli, places
 from runner.compose import register_pages
 from runner.config import ConfigError, RunConfig, from_hydra
-from runner.explain import explain
+from runner.explain import explain, lists
 
 
 def main() -> None:
     """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
     arguments = sys.argv[1:]
+    overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
-        if arguments and arguments[0] in VERBS:
-            sys.exit(VERBS[arguments[0]](arguments[1:]))
+        if arguments and arguments[0].isidentifier():
+            sys.exit(cli.main(arguments))
+        _refuse_lists(arguments, overrides)
         register_pages()
         composed: list[DictConfig] = []
         _hydra(composed)
@@ -33,8 +34,16 @@ def main() -> None:
     except ConfigError as problem:
         _refuse(str(problem))
     except (HydraException, OmegaConfBaseException) as problem:
-        overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
-        _refuse(explain(problem, overrides, _option(arguments, "--config-dir", "-cd")))
+        of_all = [word for word in overrides if word not in lists(overrides)]
+        _refuse(explain(problem, of_all, _option(arguments, "--config-dir", "-cd")))
+
+
+def _refuse_lists(arguments: list[str], overrides: list[str]) -> None:
+    """Says what to type where several values are given to one run."""
+    sweeping = {"-m", "--multirun"} & set(arguments) or any(word.startswith("hydra.mode=") for word in overrides)
+    if not sweeping and (several := lists(overrides)):
+        typed = shlex.join(["python", "-m", "runner", "-m", *arguments])
+        raise ConfigError(f"{several[0]} is a list of values; to run all of them: {typed}")
 
 
 def _refuse(message: str) -> None:

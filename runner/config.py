@@ -5,6 +5,7 @@ Below this file nobody sees a DictConfig, looks up a default, or meets an option
 
 import hashlib
 import json
+import math
 import re
 import shlex
 from collections.abc import Collection, Mapping
@@ -303,12 +304,17 @@ def typed(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(typed, value)) + "]"
     if isinstance(value, str):
-        plain = re.fullmatch(r"[A-Za-z_/][\w/.:%+-]*", value) and value not in (
-            "true",
-            "false",
-            "null",
-            "nan",
-            "inf",
-        )
-        return value if plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        plain = re.fullmatch(r"[A-Za-z_/][\w/.:%+-]*", value) and value.lower() not in NO_TEXT
+        return value if plain else _quoted(value)
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
     return json.dumps(value)
+
+
+NO_TEXT = ("true", "false", "null", "nan", "inf")
+"""What Hydra takes for something else than a text, in capitals too."""
+
+
+def _quoted(text: str) -> str:
+    """Backslashes are doubled before a quote only, and so before the last one."""
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, MissingConfigException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -14,7 +15,7 @@ from runner.schema import nearest
 
 
 def explain(problem: Exception, overrides: Sequence[str], config_dir: str | None = None) -> str:
-    """All that is wrong with a list of overrides, a line each, starting from the first problem met.
+    """All that is wrong with the overrides of one run, a line each, starting from the first problem met.
 
     Overrides that cannot be composed are put aside one after the other; what remains tells which names are known.
     """
@@ -83,6 +84,15 @@ def _typed_problems(composed: DictConfig) -> list[str]:
     except ConfigError as problem:
         return str(problem).splitlines()
     return []
+
+
+def lists(overrides: Sequence[str]) -> list[str]:
+    """Those of the overrides that stand for several values, such as `seed=0,1`."""
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except OverrideParseException:
+        return []
+    return [override.input_line for override in parsed if override.is_sweep_override() and override.input_line]
 
 
 def _first_line(problem: Exception) -> str:

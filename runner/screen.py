@@ -42,7 +42,8 @@ class Screen:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()
 
     def say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
@@ -65,14 +66,15 @@ class Screen:
 
     def end(self, result: Result, command: str) -> None:
         """The summary of a finished run, or how to go on with a stopped one."""
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()
         if result.status != "finished":
             self.say(f"Stopped at step {result.steps} of {self._steps}. The same command goes on: {command}")
             return
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
         for name, value in summary(result):
             table.add_row(name, value)
-        self.console.print(table)
+        self.console.print("", table, sep="\n")
 
 
 def _told(record: "Record", images_per_second: float) -> str:

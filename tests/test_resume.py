@@ -75,9 +75,6 @@ def test_after_ctrl_c_the_same_command_goes_on_to_the_same_numbers(
 ) -> None:
     with going(tmp_path, *LONG) as first:
         first.until(r"^step \d+/600")
-        second = runner(tmp_path, *LONG, status=2)
-        assert re.fullmatch(r"runner: this very run is going on already, in process \d+\n", second)
-        assert str(first.process.pid) in second
         first.ctrl_c()
         assert first.end() == 130
     stopped = re.search(r"^Stopped at step (\d+) of 600\. The same command goes on: (.*)$", first.output, re.M)
@@ -105,7 +102,7 @@ def test_after_sigkill_the_same_command_goes_on_to_the_same_numbers(
         after_one.signal(signal.SIGKILL)
         assert after_one.end() == -signal.SIGKILL
     assert continued_at(after_one.output) == 0
-    assert continued_at(runner(tmp_path, *LONG)) >= 300
+    assert continued_at(runner(tmp_path, *LONG)) >= 290  # the record at 300 may have been printed, not yet kept
     (run,) = runs(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.tags["resumed"] == "2"
@@ -137,10 +134,12 @@ def test_a_kill_before_the_first_step_loses_nothing(undisturbed: tuple[Path, Any
     assert_equal((tmp_path, run), undisturbed)
 
 
-def test_sigterm_makes_a_checkpoint_too_and_fresh_starts_over(tmp_path: Path) -> None:
+def test_of_two_at_once_one_is_refused_and_sigterm_stops_the_other_and_fresh_starts_over(tmp_path: Path) -> None:
     endless = (*TINY, "train.steps=1000000", "train.eval_every=1000000", "track.points=1000000", "threads=1")
     with going(tmp_path, *endless) as process:
         eventually(lambda: list(tmp_path.glob("outputs/runs/*/run.json")), "the tracked run")
+        second = runner(tmp_path, *endless, status=2)
+        assert second == f"runner: this very run is going on already, in process {process.process.pid}\n"
         process.signal(signal.SIGTERM)
         assert process.end() == 128 + signal.SIGTERM
     assert "The same command goes on" in process.output

@@ -96,7 +96,7 @@ def _composed(
 ) -> list[RunConfig]:
     """Each cell's configuration."""
     found: list[RunConfig] = []
-    problems: list[str] = []
+    problems: dict[str, list[Cell]] = {}
     for cell in compared:
         keys = {override.partition("=")[0] for override in cell.overrides}
         fixed = [o for o in asked.fixed if o.partition("=")[0] not in keys]
@@ -104,16 +104,27 @@ def _composed(
         try:
             found.append(from_hydra(loader.load_sweep_config(config, overrides)))
         except (HydraException, OmegaConfBaseException) as problem:
-            problems.extend(_of_cell(cell, explain(problem, overrides)))
+            for line in explain(problem, overrides, _own_choices(config)).splitlines():
+                problems.setdefault(line, []).append(cell)
         except ConfigError as problem:
-            problems.extend(_of_cell(cell, str(problem)))
+            for line in str(problem).splitlines():
+                problems.setdefault(line, []).append(cell)
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))
+        raise ConfigError("\n".join(_of_cells(line, cells, len(compared)) for line, cells in problems.items()))
     return found
 
 
-def _of_cell(cell: Cell, problems: str) -> list[str]:
-    return [line if line.startswith(cell.name) else f"{cell.name}: {line}" for line in problems.splitlines()]
+def _of_cells(line: str, cells: list[Cell], all_cells: int) -> str:
+    """A problem, and where it is not every cell's, of which."""
+    if len(cells) == all_cells or any(line.startswith(override) for override in cells[0].overrides):
+        return line
+    return f"{'; '.join(cell.name for cell in cells)}: {line}"
+
+
+def _own_choices(config: DictConfig) -> str | None:
+    """The folder given by `--config-dir`."""
+    sources = config.hydra.runtime.config_sources
+    return next((source.path for source in sources if source.provider == "command-line"), None)
 
 
 def _on_data(configs: list[RunConfig], say: Say) -> list[RunConfig]:
@@ -131,9 +142,10 @@ def _on_data(configs: list[RunConfig], say: Say) -> list[RunConfig]:
 def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
     first: dict[str, str] = {}
     for cell, config in zip(compared, configs, strict=True):
-        other = first.setdefault(config.identity(), cell.name)
-        if other != cell.name:
-            raise ConfigError(f"{cell.name!r} is the same configuration as {other!r}")
+        identity = config.identity()
+        if identity in first:
+            raise ConfigError(f"{cell.name!r} is the same configuration as {first[identity]!r}")
+        first[identity] = cell.name
 
 
 def _trial(cell: Cell, config: RunConfig, folder: Path, title: str) -> Trial:

@@ -93,7 +93,7 @@ def request(arguments: Sequence[str]) -> Request:
     """Takes a command line apart.
 
     Raises:
-        ConfigError: a space that is no finite list, or two pages at once.
+        ConfigError: a space that is no finite list, seeds that are none, or two pages at once.
     """
     fixed, swept, seeds = [], {}, None
     for override in OverridesParser.create().parse_overrides(list(arguments)):
@@ -105,7 +105,7 @@ def request(arguments: Sequence[str]) -> Request:
         if key == "sweep":
             raise ConfigError(f"{override.input_line}: one page at a time; type one command a page")
         if key == "seed":
-            seeds = tuple(int(value) for value in values)
+            seeds = _seeds(override, values)
         else:
             swept[key] = values
     return Request(tuple(fixed), swept, seeds)
@@ -115,6 +115,12 @@ def _values(override: Override) -> tuple[str, ...]:
     if not override.is_discrete_sweep():
         raise ConfigError(f"{override.input_line}: an interval has no list of values; give a list or a range()")
     return tuple(str(value) for value in override.sweep_string_iterator())
+
+
+def _seeds(override: Override, values: tuple[str, ...]) -> tuple[int, ...]:
+    if not all(map(str.isdecimal, values)) or len(set(values)) < len(values):
+        raise ConfigError(f"{override.input_line}: seeds are whole numbers from 0, each given once")
+    return tuple(map(int, values))
 
 
 def cells(page: Page, swept: Mapping[str, Sequence[str]]) -> list[Cell]:

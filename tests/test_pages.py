@@ -1,0 +1,158 @@
+"""The pages of `sweeps/`: each command that a page gives plans what the page promises."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from runner import places
+from runner.compose import register_pages
+from runner.config import ConfigError
+from runner.sweep.plan import Plan, plan
+
+PAGES = sorted(places.sweeps().glob("*.yaml"))
+SMALL = ["data=synthetic", "data.train=100", "data.test=20", "threads=1"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def planned(*arguments: str) -> Plan:
+    """What `python -m runner -m ...` plans, composed as `hydra.main` does."""
+    register_pages()
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
+        loader = GlobalHydra.instance().config_loader()
+        fixed = [argument for argument in arguments if "," not in argument]
+        config = loader.load_configuration("config", fixed, run_mode=RunMode.MULTIRUN)
+        return plan(config, arguments, loader, print)
+
+
+def commands() -> list[Any]:
+    """Each command in a page's own words, as its overrides."""
+    found = []
+    for file in PAGES:
+        for line in file.read_text().splitlines():
+            if line.startswith("#   python -m runner -m "):
+                typed = line.split("  ")[1].removeprefix(" ")
+                overrides = [word for word in shlex.split(typed) if "=" in word]
+                found.append(pytest.param(file, overrides, id=" ".join(overrides)))
+    return found
+
+
+def test_every_page_gives_its_command() -> None:
+    assert {command.values[0] for command in commands()} == set(PAGES)
+    for command in commands():
+        file, overrides = command.values
+        assert overrides[0] == f"sweep={file.stem}"
+
+
+@pytest.mark.parametrize(("file", "overrides"), commands())
+def test_the_command_of_a_page_plans_its_cells_on_its_seeds(file: Path, overrides: list[str]) -> None:
+    found = planned(*overrides, *SMALL)
+    assert found.title == file.stem
+    assert len(found.cells) >= 2
+    assert found.seeds == (0, 1, 2)
+    assert len(found.trials) == 3 * len(found.cells)
+    assert len({trial.job.folder for trial in found.trials}) == len(found.trials)
+    assert [trial.seed for trial in found.trials] == sorted(trial.seed for trial in found.trials)
+    for trial in found.trials:
+        assert trial.order.config.data.name == "synthetic"
+        assert trial.order.config.seed == trial.seed
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
+def test_what_a_page_says_of_its_cells_is_said_of_cells_that_exist(file: Path) -> None:
+    found = planned(f"sweep={file.stem}", *SMALL)
+    names = {cell.name for cell in found.cells}
+    assert found.page.question and found.page.source
+    assert {claim.cell for claim in found.page.claims} <= names
+    assert found.page.baseline is None or found.page.baseline in names
+    assert len({(claim.cell, claim.steps) for claim in found.page.claims}) == len(found.page.claims) > 0
+    for claim in found.page.claims:
+        numbers = [number for number in (claim.claimed, claim.recorded) if number is not None]
+        assert numbers and all(10 < number < 100 for number in numbers)
+
+
+def test_the_cells_of_a_page_differ_from_each_other_in_what_it_asks_about_alone() -> None:
+    found = planned("sweep=init_ablation", *SMALL)
+    runs = [trial.order.config for trial in found.trials if trial.seed == 0]
+    assert [run.init.name for run in runs] == ["default", "he_normal", "normal", "truncated_normal"]
+    first, *others = [{**run.what(), "init": None} for run in runs]
+    assert all(other == first for other in others)
+
+
+def test_a_comma_list_is_a_grid_and_seeds_are_seeds() -> None:
+    found = planned("optim=adam,sgd", "train.batch=5,10", "seed=4,2", *SMALL)
+    assert [cell.name for cell in found.cells] == [
+        "optim=adam, train.batch=5",
+        "optim=adam, train.batch=10",
+        "optim=sgd, train.batch=5",
+        "optim=sgd, train.batch=10",
+    ]
+    assert found.seeds == (4, 2)
+
+
+def test_a_page_goes_with_a_comma_list() -> None:
+    found = planned("sweep=activation_ablation", "train.batch=5,10", *SMALL)
+    assert len(found.cells) == 6
+    assert found.cells[1].name == "activation=relu, train.batch=10"
+
+
+def test_the_same_sweep_has_the_same_place_whatever_the_seeds_and_another_has_another() -> None:
+    asked = ("optim=adam,sgd", *SMALL)
+    assert (
+        planned(*asked).folder
+        == planned("seed=5,6,7,8", *asked).folder
+        == planned("optim=sgd,rmsprop", *SMALL).folder
+    )
+    for change in ("train.steps=50", "model=mlp", "init=he_normal"):
+        assert planned(*asked, change).folder != planned(*asked).folder
+
+
+def test_all_that_is_wrong_with_all_cells_is_said_at_once() -> None:
+    with pytest.raises(ConfigError) as refused:
+        planned("model=vgg16,vgg17", "train.batch=0,20", *SMALL)
+    lines = str(refused.value).splitlines()
+    assert any("vgg17: no such choice" in line and "(nearest: 'vgg16')" in line for line in lines)
+    assert any("train.batch: 0 must be at least 1" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("swept", "message"),
+    [
+        ("optim.lr=0.001,1e-3", "'optim.lr=0.001' is the same configuration as 'optim.lr=0.001'"),
+        ("train.clip=null,1,null", "'train.clip=null' is the same configuration as 'train.clip=null'"),
+        ("seed=1,1", "seed=1,1: seeds are whole numbers from 0, each given once"),
+        ("seed=1,b", "seed=1,b: seeds are whole numbers"),
+        ("seed=0.5,1", "seed=0.5,1: seeds are whole numbers"),
+        ("seed=-1,1", "seed=-1,1: seeds are whole numbers"),
+        ("optim.lr=interval(0,1)", "an interval has no list of values"),
+        ("sweep=networks,init_ablation", "one page at a time"),
+    ],
+)
+def test_a_comma_list_that_makes_no_sweep_is_refused(swept: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        planned(swept, *SMALL)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("sweep.baseline='init=defalt'", "'init=defalt' is none of the cells .*nearest: 'init=default'"),
+        ("sweep.seeds=0", "sweep.seeds: 0 must be at least 1"),
+        ("+sweep.clams=[]", "sweep.clams: no such option; .*nearest: 'claims'"),
+        ("sweep.claims=[{cell:x}]", "sweep.claims.steps: is missing"),
+        ("sweep.cells={mlp:['model=mlpp']}", "mlp: model=mlpp: no such choice; .*nearest: 'mlp'"),
+    ],
+)
+def test_a_mistake_in_a_page_is_refused(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        planned("sweep=init_ablation", change, *SMALL)

@@ -1,0 +1,318 @@
+"""The training loop: which images it sees, what it measures, and how often it tells."""
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from runner.build import PRECISIONS, Parts, build
+from runner.compose import compose
+from runner.config import ConfigError, RunConfig, from_hydra
+from runner.data import load_for
+from runner.losses import predicted
+from runner.train import Batches, Record, State, evaluation, train
+
+IMAGES, TESTS = 47, 33
+SMALL = [
+    *("data=synthetic", "data.size=6", "data.channels=1", "data.kinds=4"),
+    *(f"data.train={IMAGES}", f"data.test={TESTS}", "train.batch=10", "train.steps=12", "train.eval_every=5"),
+    *("train.precision=fp64", "threads=1", "device=cpu", "track=off"),
+]
+A_PASS = IMAGES // 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+    torch.set_num_threads(before)
+
+
+def made(*changes: str) -> tuple[Parts, RunConfig]:
+    config = configured(*changes)
+    return build(config, load_for(config)), config
+
+
+@functools.cache
+def configured(*changes: str) -> RunConfig:
+    other = any(change.startswith("model=") for change in changes)
+    return from_hydra(compose([*SMALL, *([] if other else ["model=mlp", "model.widths=[8]"]), *changes]))
+
+
+def trained(*changes: str) -> tuple[list[Record], Parts]:
+    parts, config = made(*changes)
+    return list(train(parts, config, begun())), parts
+
+
+def begun() -> State:
+    return State(0, torch.zeros(3, dtype=torch.float64))
+
+
+def steps_with(records: list[Record], metric: str) -> list[int]:
+    return [record.step for record in records if metric in record.metrics]
+
+
+def values(records: list[Record]) -> list[Any]:
+    return [(record.step, record.metrics) for record in records]
+
+
+def order_of_pass(batches: Batches, number: int) -> list[int]:
+    return [i for step in range(A_PASS) for i in batches.indices(number * A_PASS + step).tolist()]
+
+
+def test_every_pass_sees_an_image_once_at_most_and_drops_the_last_partial_batch() -> None:
+    batches = Batches(made()[0], seed=0)
+    for number in range(3):
+        order = order_of_pass(batches, number)
+        assert len(order) == A_PASS * 10 == len(set(order))
+        assert set(order) <= set(range(IMAGES))
+
+
+def test_where_batches_fit_every_pass_sees_every_image() -> None:
+    batches = Batches(made("data.train=40")[0], seed=0)
+    assert sorted(order_of_pass(batches, 0)) == sorted(order_of_pass(batches, 1)) == list(range(40))
+
+
+def test_every_pass_and_every_seed_has_its_own_order() -> None:
+    parts = made()[0]
+    orders = [tuple(order_of_pass(Batches(parts, seed), number)) for seed in range(3) for number in range(3)]
+    assert len(set(orders)) == len(orders)
+    left_out = [set(range(IMAGES)) - set(order) for order in orders]
+    assert len(set().union(*left_out)) > 7, "the same images are always left out"
+
+
+def test_a_batch_depends_on_its_step_and_not_on_those_before() -> None:
+    parts = made("augment=photometric")[0]
+    forward = Batches(parts, seed=0)
+    there = [forward.inputs(step) for step in range(12)]
+    for step in (7, 0, 11, 3):
+        images, labels = Batches(parts, seed=0).inputs(step)
+        assert torch.equal(images, there[step][0])
+        assert torch.equal(labels, there[step][1])
+
+
+def test_inputs_are_the_images_of_the_batch_scaled_with_their_labels() -> None:
+    parts = made()[0]
+    batches = Batches(parts, seed=0)
+    which = batches.indices(2)
+    images, labels = batches.inputs(2)
+    stored = parts.training.images[which].permute(0, 3, 1, 2).double()
+    torch.testing.assert_close(images, stored / 127.5 - 1)
+    assert torch.equal(labels, parts.training.labels[which])
+
+
+def test_standard_scale_gives_the_training_set_mean_zero_and_deviation_one() -> None:
+    parts = made("data.scale=standard", "data.channels=3")[0]
+    pixels = parts.scale(parts.training.images.permute(0, 3, 1, 2).double())
+    np.testing.assert_allclose(pixels.mean(dim=(0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(pixels.std(dim=(0, 2, 3), correction=0), 1)
+    raw = made("data.scale=raw")[0]
+    assert torch.equal(raw.scale(torch.tensor([3.0])), torch.tensor([3.0]))
+
+
+def rows(images: torch.Tensor) -> Counter[bytes]:
+    return Counter(image.numpy().tobytes() for image in images)
+
+
+def test_the_validation_set_is_held_out_by_seed_and_disjoint() -> None:
+    whole = rows(made()[0].training.images)
+    first, again, other = (made("train.validation=0.25", f"seed={seed}")[0] for seed in (0, 0, 1))
+    assert (len(first.validation), len(first.training)) == (12, 35)
+    assert rows(first.validation.images) + rows(first.training.images) == whole
+    assert len(whole) == IMAGES, "the images differ from each other"
+    assert torch.equal(first.validation.images, again.validation.images)
+    assert rows(first.validation.images) != rows(other.validation.images)
+    metrics = evaluation(first, made("train.validation=0.25")[1], 0).metrics
+    assert set(metrics) == {"test/loss", "test/accuracy", "validation/loss", "validation/accuracy"}
+    assert metrics["validation/accuracy"] * 12 == pytest.approx(round(metrics["validation/accuracy"] * 12))
+
+
+@pytest.mark.parametrize("batch", [1, 7, 33, 500])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_evaluation_is_of_all_test_images_whatever_its_batch(batch: int, loss: str) -> None:
+    changes = ["data.classes=[0,1]", "model=logistic"] if loss == "squared_error" else []
+    parts, config = made(*changes, f"train.eval_batch={batch}")
+    with torch.no_grad():
+        logits = parts.network(parts.test.images.permute(0, 3, 1, 2).double() / 127.5 - 1)
+    record = evaluation(parts, config, 3)
+    by_hand = sum(int(a == b) for a, b in zip(predicted(logits), parts.test.labels, strict=True))
+    assert record.step == 3
+    assert record.metrics["test/accuracy"] == pytest.approx(by_hand / len(parts.test))
+    assert record.metrics["test/loss"] == pytest.approx(parts.criterion(logits, parts.test.labels).item())
+    assert record.test_logits is not None
+    torch.testing.assert_close(record.test_logits, logits)
+    assert parts.network.training
+
+
+def test_test_images_are_augmented_only_where_it_is_asked_for() -> None:
+    plain, clean, augmented = (
+        evaluation(*made(*changes), 0).metrics["test/loss"]
+        for changes in ([], ["augment=photometric"], ["augment=photometric", "train.augment_test=true"])
+    )
+    assert plain == clean != augmented
+
+
+@pytest.mark.parametrize("points", [1, 5, 500])
+@pytest.mark.parametrize("steps", [1, 12, 29])
+def test_there_are_at_most_as_many_points_as_asked_for_and_the_last_step_is_one(points: int, steps: int) -> None:
+    records, _ = trained(f"track.points={points}", f"train.steps={steps}", "model.widths=[1]")
+    told = steps_with(records, "train/loss")
+    assert told[-1] == steps
+    assert min(points, steps) / 2 <= len(told) <= points
+    assert steps_with(records, "test/loss") == sorted({*range(5, steps + 1, 5), steps})
+    assert steps_with(records, "lr") == told
+
+
+def test_a_training_point_is_the_mean_over_the_steps_since_the_one_before() -> None:
+    each, _ = trained("track.points=500")
+    thirds, _ = trained("track.points=4")
+    assert steps_with(thirds, "train/loss") == [3, 6, 9, 12]
+    for metric in ("train/loss", "train/accuracy"):
+        single = [record.metrics[metric] for record in each if metric in record.metrics]
+        means = [record.metrics[metric] for record in thirds if metric in record.metrics]
+        assert means == pytest.approx(np.array(single).reshape(4, 3).mean(axis=1).tolist())
+
+
+def test_the_first_loss_and_step_are_those_by_hand() -> None:
+    changes = ("optim=sgd", "optim.lr=0.5", "train.steps=1", "train.label_smoothing=0.2", "schedule.warmup=2")
+    parts, _ = made(*changes)
+    images, labels = Batches(parts, seed=0).inputs(0)
+    loss = nn.functional.cross_entropy(parts.network(images), labels, label_smoothing=0.2)
+    gradient = parts.weights.gradient(loss)
+    records, after = trained(*changes)
+    assert records[0].metrics["train/loss"] == pytest.approx(loss.item())
+    assert records[0].metrics["lr"] == 0.25
+    torch.testing.assert_close(after.weights.vector, parts.weights.vector - 0.25 * gradient)
+
+
+@pytest.mark.parametrize("clip", [1e-3, 1e3])
+def test_clipping_shortens_a_gradient_that_is_longer_and_no_other(clip: float) -> None:
+    changes = ("optim=sgd", "optim.lr=1", "train.steps=1")
+    start = made(*changes)[0].weights.vector
+    free, clipped = (trained(*changes, *more)[1].weights.vector - start for more in ([], [f"train.clip={clip}"]))
+    assert 1e-3 < free.norm() < 1e3
+    torch.testing.assert_close(clipped, free * min(1, clip / free.norm().item()))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_learns(precision: str) -> None:
+    records, parts = trained(f"train.precision={precision}", "train.steps=100", "model.widths=[32]", "data.size=8")
+    expected = torch.float64 if precision == "fp64" else torch.float32
+    assert parts.weights.vector.dtype == expected
+    assert records[-1].test_logits is not None and records[-1].test_logits.dtype == expected
+    assert records[-1].metrics["test/accuracy"] > 0.8
+    assert records[-1].metrics["train/loss"] < 0.5 * records[0].metrics["train/loss"]
+
+
+def test_bf16_computes_otherwise_than_fp32() -> None:
+    exact, coarse = (trained(f"train.precision={name}")[0][0].metrics["train/loss"] for name in ("fp32", "bf16"))
+    assert exact != coarse
+    assert exact == pytest.approx(coarse, rel=0.05)
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [("1", A_PASS), ("2.5", 10), ("0.01", 1)])
+def test_epochs_are_passes_in_place_of_steps(epochs: str, steps: int) -> None:
+    records, parts = trained(f"train.epochs={epochs}", "train.steps=9999")
+    assert parts.steps == records[-1].step == steps
+
+
+def test_epochs_count_what_is_left_of_the_training_set() -> None:
+    assert made("train.epochs=2", "train.validation=0.5")[0].steps == 2 * (24 // 10)
+
+
+def test_the_same_run_gives_the_same_numbers_and_another_seed_gives_others() -> None:
+    once, again, other = (values(trained("augment=crop_flip", f"seed={seed}")[0]) for seed in (0, 0, 1))
+    assert once == again
+    assert once != other
+
+
+DROPOUT = (
+    *("model=vgg16", "model.head=4", "model.dropout=0.5", "data.size=32", "data.test=2"),
+    *("train.batch=2", "train.steps=3"),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "stopped"),
+    [(("augment=flip", "optim=rmsprop"), 1), ((), 5), ((), 11), (DROPOUT, 1)],
+    ids=["at the first step", "at an evaluation", "before the last step", "with dropout"],
+)
+def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(changes: tuple[str, ...], stopped: int) -> None:
+    whole, end = trained(*changes)
+    parts, config = made(*changes)
+    state = begun()
+    seen = list(train(parts, config, state, stop=lambda: state.step >= stopped))
+    assert state.step == stopped
+    torch.manual_seed(12345)
+    seen += list(train(parts, config, state))
+    assert values(seen) == values(whole)
+    assert torch.equal(parts.weights.vector, end.weights.vector)
+
+
+def test_dropout_is_drawn_anew_at_every_step() -> None:
+    parts, config = made(*DROPOUT, "model.head=64", "optim=sgd", "optim.lr=1e-300")
+    calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+    (layer,) = [module for name, module in parts.network.named_modules() if name == "dense1.dropout"]
+    layer.register_forward_hook(lambda module, inputs, output: calls.append((inputs[0], output)))
+    list(train(parts, config, begun()))
+    (one, of_one), (other, of_other), *_ = calls
+    both = (one != 0) & (other != 0)
+    assert both.sum() > 10
+    assert not torch.equal((of_one == 0)[both], (of_other == 0)[both])
+
+
+def test_a_run_that_is_asked_to_stop_at_once_does_no_step() -> None:
+    parts, config = made()
+    assert list(train(parts, config, begun(), stop=lambda: True)) == []
+    assert torch.equal(parts.weights.vector, made()[0].weights.vector)
+
+
+def test_a_batch_larger_than_the_training_set_is_refused() -> None:
+    with pytest.raises(ConfigError, match="train.batch=48 is more than the 47 training images of data=synthetic"):
+        made("train.batch=48")
+    with pytest.raises(ConfigError, match="train.batch=40 is more than the 35 training images"):
+        made("train.batch=40", "train.validation=0.25")
+    assert made("train.batch=47")[0].batch == 47
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["train.loss=squared_error"], "train.loss=squared_error does not fit model=mlp, which has 4 outputs"),
+        (
+            ["model=logistic", "data.classes=[0,1]", "train.loss=cross_entropy"],
+            "does not fit model=logistic, which has 1",
+        ),
+        (["model=logistic", "data.classes=[0,1,2]"], "there are 3"),
+        (["model=vgg16"], "needs at least 32x32"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        made(*changes)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:3"])
+def test_cuda_without_a_device_is_refused(device: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"device={device}, but there is no CUDA device here; device=cpu or device=auto"
+    ):
+        made(f"device={device}")
+
+
+def test_no_file_of_a_run_is_written_by_training_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    records, _ = trained()
+    assert math.isfinite(records[-1].metrics["test/loss"])
+    assert list(tmp_path.iterdir()) == []
