@@ -16,11 +16,14 @@ from runner.compose import register_pages
 from runner.config import ConfigError, RunConfig, from_hydra
 from runner.explain import explain, lists
 
+SWEEP = ("-m", "--multirun")
+
 
 def main() -> None:
     """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
-    arguments = sys.argv[1:]
+    arguments = sorted(sys.argv[1:], key=lambda word: word not in SWEEP)  # Hydra wants it before the overrides
+    sys.argv = ["runner", *arguments]
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         if arguments and arguments[0].isidentifier():
@@ -40,7 +43,7 @@ def main() -> None:
 
 def _refuse_lists(arguments: list[str], overrides: list[str]) -> None:
     """Says what to type where several values are given to one run."""
-    sweeping = {"-m", "--multirun"} & set(arguments) or any(word.startswith("hydra.mode=") for word in overrides)
+    sweeping = set(SWEEP) & set(arguments) or any(word.startswith("hydra.mode=") for word in overrides)
     if not sweeping and (several := lists(overrides)):
         typed = shlex.join(["python", "-m", "runner", "-m", *arguments])
         raise ConfigError(f"{several[0]} is a list of values; to run all of them: {typed}")
@@ -92,7 +95,7 @@ def _run(config: RunConfig) -> None:
         job.give(Order(config, name=run_name(config), command=typed.strip()))
         result = run(job, watch=screen, stop=stop)
         screen.end(result, typed)
-        if stop():
+        if result.status == "stopped":
             sys.exit(stop.exit_code)
 
 

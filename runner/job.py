@@ -130,10 +130,10 @@ class Job:
         A finished one, or any if `fresh`, starts over; a failed one goes on from its checkpoint.
         """
         result = self.result()
-        (self.folder / "result.json").unlink(missing_ok=True)
         if fresh or (result and result.status == "finished"):
             for file in (self.checkpoint, self.progress, self.folder / "run.json"):
                 file.unlink(missing_ok=True)
+        (self.folder / "result.json").unlink(missing_ok=True)  # last, so that a finished job stays one until then
 
     def claimed(self, *, patience: float = 0.0) -> contextlib.AbstractContextManager[None]:
         """Holds the job's lock; see `held`."""

@@ -80,11 +80,12 @@ def train(
 ) -> Iterator[Record]:
     """Trains from `state` to the last step, or until `stop` says so; `state` is true at every yield.
 
-    A record of the training batches comes `track.points` times at most, one of the evaluation every
-    `train.eval_every` steps and at the end.
+    A record of the training batches comes `track.points` times at most; one of the evaluation every
+    `train.eval_every` steps, but no more often than that, and at the end.
     """
     batches = Batches(parts, config.seed)
     every = math.ceil(parts.steps / config.track.points)
+    evaluate_every = max(config.train.eval_every, every)
     draws_in_network = any(isinstance(module, nn.Dropout) for module in parts.network.modules())
     parts.network.train()
     while state.step < parts.steps and not stop():
@@ -105,7 +106,7 @@ def train(
         state.totals += _totals(loss.detach(), logits.detach(), labels)
         last = state.step == parts.steps
         record = Record(state.step, {})
-        if state.step % config.train.eval_every == 0 or last:
+        if state.step % evaluate_every == 0 or last:
             record = evaluation(parts, config, state.step)
         if state.step % every == 0 or last:
             record.metrics.update(_means("train", state.totals), lr=rate)

@@ -85,7 +85,7 @@ def is_in(module: str, place: str) -> bool:
 
 
 def layer(module: str) -> int | None:
-    """The line that a module stands in: 0 is the top; None for a package whose modules stand apart, and for none."""
+    """The line that a module stands in, 0 for the top; None where it has no place."""
     lines = [n for n, places in enumerate(LAYERS) if any(is_in(module, place) for place in places)]
     assert len(lines) <= 1, f"{module} stands in several layers"
     return lines[0] if lines else None

@@ -27,6 +27,7 @@ import os, sys
 from pathlib import Path
 import torch
 from runner.checkpoint import save
+path, weights = Path(sys.argv[1]), torch.ones(100_000)
 for line in sys.stdin:
     writer = os.fork()
     if writer:
@@ -34,7 +35,7 @@ for line in sys.stdin:
         os.waitpid(writer, 0)
         print("gone", flush=True)
     for number in range(0 if writer else 10**9):
-        save({"identity": "abc", "number": number, "weights": torch.full((100_000,), float(number))}, Path(sys.argv[1]))
+        save({"identity": "abc", "number": number, "weights": weights * number}, path)
         print(number, flush=True)
 """
 """For each line of input: a process that saves without end and tells what it has saved, until it is gone."""
@@ -73,7 +74,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_one(tmp_path: Path) -> Non
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen([sys.executable, "-c", WRITERS, str(path)], **pipes) as writers:
         assert writers.stdin and writers.stdout
-        for _ in range(10):
+        for _ in range(6):
             writers.stdin.write("\n")
             writer = int(writers.stdout.readline())
             for _ in range(moments.randint(1, 4)):

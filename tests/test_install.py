@@ -72,5 +72,5 @@ def test_an_installed_runner_has_its_choices_and_pages_in_any_folder(installed: 
 def test_an_installed_runner_runs_and_sweeps_in_any_folder(installed: Path, tmp_path: Path) -> None:
     options = (*TINY, "train.steps=4", "track=off")
     assert "test accuracy" in call(installed / "runner", *options, folder=tmp_path)
-    swept = call(installed / "runner", "-m", "optim=adam,sgd", "seed=0", *options, folder=tmp_path)
-    assert "[2/2]" in swept
+    swept = call(installed / "runner", "-m", "optim=adam,sgd", "seed=0,1", *options, folder=tmp_path)
+    assert "[4/4]" in swept

@@ -116,7 +116,7 @@ def test_the_same_sweep_again_runs_nothing_and_a_larger_one_only_what_is_missing
     before = {key: (run.info.run_id, run.info.end_time) for key, run in trials_of(swept).items()}
     shown = runner(swept, *GRID, *SHORT)
     assert "4 of them done already" in shown
-    assert "[" not in "".join(line for line in shown.splitlines() if line.startswith("["))
+    assert not re.search(r"^\[\d+/4\]", shown, re.MULTILINE)
     assert {key: (run.info.run_id, run.info.end_time) for key, run in trials_of(swept).items()} == before
     runner(swept, "-m", "optim=adam,momentum,sgd", "seed=0,1,2", *SHORT)
     after = {key: (run.info.run_id, run.info.end_time) for key, run in trials_of(swept).items()}
@@ -179,7 +179,7 @@ def test_a_killed_trial_goes_on_and_after_ctrl_c_the_same_command_does(undisturb
         first.until(r"^\[\d/4\]")
         first.ctrl_c()
         assert first.end() == 130
-    assert "the same command goes on: python -m runner -m optim=adam,momentum" in first.output
+    assert "Stopped. The same command goes on: python -m runner -m optim=adam,momentum" in first.output
     assert "KILLED" in {run.info.status for run in runs(tmp_path)}
     assert "of them done already" in runner(tmp_path, *GRID, *LONG)
     assert_as_undisturbed(tmp_path, undisturbed)

@@ -1,10 +1,8 @@
 """The training loop: which images it sees, what it measures, and how often it tells."""
 
 import functools
-import math
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -309,10 +307,3 @@ def test_cuda_without_a_device_is_refused(device: str) -> None:
         ConfigError, match=f"device={device}, but there is no CUDA device here; device=cpu or device=auto"
     ):
         made(f"device={device}")
-
-
-def test_no_file_of_a_run_is_written_by_training_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    records, _ = trained()
-    assert math.isfinite(records[-1].metrics["test/loss"])
-    assert list(tmp_path.iterdir()) == []

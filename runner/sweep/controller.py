@@ -21,7 +21,6 @@ from runner.report.ablation import Ablation
 from runner.stop import Stop
 from runner.sweep.board import Board
 from runner.sweep.plan import Plan, Trial, plan
-from runner.sweep.study import Study
 
 TRIES = 3
 """How often a trial whose process dies is begun."""
@@ -74,6 +73,8 @@ class Controller:
         self._waiting = deque(open_trials)
         self._trials = {trial.job.folder: trial for trial in open_trials}
         self._tries: Counter[Path] = Counter()
+        from runner.sweep.study import Study  # imports Optuna, which a refusal need not wait for
+
         self._study = Study(plan)
         self._study.catch_up((trial, result) for trial in plan.trials if (result := trial.job.result()))
 

@@ -144,7 +144,8 @@ def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
     for cell, config in zip(compared, configs, strict=True):
         identity = config.identity()
         if identity in first:
-            raise ConfigError(f"{cell.name!r} is the same configuration as {first[identity]!r}")
+            other = "another cell of that name" if first[identity] == cell.name else repr(first[identity])
+            raise ConfigError(f"{cell.name!r} is the same configuration as {other}")
         first[identity] = cell.name
 
 
