@@ -20,7 +20,8 @@ def run_name(config: RunConfig) -> str:
 def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> Facts:
     """What the store is told when a run begins; `measured` is what only its parts know."""
     config = order.config
-    tags = {"command": order.command, "repeat": command(config), "identity": config.identity()}
+    tags = {"command": order.command, "mlflow.source.name": order.command, "repeat": command(config)}
+    tags |= {"identity": config.identity()}
     tags |= {"data": dataset.name, "data.digest": dataset.digest, **order.tags}
     if dataset.note:
         tags["data.note"] = dataset.note

@@ -27,6 +27,7 @@ import os, sys
 from pathlib import Path
 import torch
 from runner.checkpoint import save
+torch.set_num_threads(1)  # threads do not outlive a fork
 path, weights = Path(sys.argv[1]), torch.ones(100_000)
 for line in sys.stdin:
     writer = os.fork()
