@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,8 @@ def main() -> None:
         _hydra(composed)
         for cfg in composed:
             _run(_one(cfg))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except ConfigError as problem:
         _refuse(str(problem))
     except (HydraException, OmegaConfBaseException) as problem:
@@ -81,20 +84,20 @@ def _run(config: RunConfig) -> None:
     """One run on this terminal; exits as a shell expects where a signal stopped it."""
     from runner.data import load_for, resolve
     from runner.describe import run_name
-    from runner.job import Job, Order
-    from runner.screen import Screen
+    from runner.job import Job, Order, job_name
+    from runner.screen import Screen, command_line
     from runner.stop import Stop
 
-    with Stop() as stop, Screen() as screen:
+    with Screen() as screen:
         config = replace(config, data=resolve(config.data, screen.say))
-        load_for(config)  # what is wrong with the data is said before torch is imported
+        data = load_for(config).digest  # what is wrong with the data is said before torch is imported
         from runner.run import run
 
-        job = Job(Path(config.out) / "runs" / f"{config.model.name}-{config.identity()}")
-        typed = "python -m runner " + shlex.join(sys.argv[1:])
-        job.give(Order(config, name=run_name(config), command=typed.strip()))
-        result = run(job, watch=screen, stop=stop)
-        screen.end(result, typed)
+        job = Job(Path(config.out) / "runs" / f"{config.model.name}-{job_name(config, data)}")
+        order = Order(config, name=run_name(config), command=command_line())
+        with Stop("Stopping after this step; once more ends at once.") as stop:
+            result = run(job, order, watch=screen, stop=stop)
+        screen.end(result, command_line(going_on=True))
         if result.status == "stopped":
             sys.exit(stop.exit_code)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -125,8 +125,14 @@ def find_device(name: str) -> torch.device:
     device = torch.device(name)
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if count <= (device.index or 0):
-        found = f"{count} CUDA devices" if count else "no CUDA device"
-        raise ConfigError(f"device={name}, but there is {found} here; device=cpu or device=auto runs")
+        found = (
+            "is no CUDA device"
+            if count == 0
+            else "is one CUDA device"
+            if count == 1
+            else f"are {count} CUDA devices"
+        )
+        raise ConfigError(f"device={name}, but there {found} here; device=cpu or device=auto runs")
     return device
 
 
@@ -206,8 +212,3 @@ def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
         means.append(mean)
         deviations.append((counts * (values - mean) ** 2).sum().div(counts.sum()).sqrt().clamp(min=1e-3))
     return torch.stack(means)[:, None, None], torch.stack(deviations)[:, None, None]
-
-
-def with_threads(config: RunConfig, threads: int) -> RunConfig:
-    """The same run on that many threads, unless it says itself."""
-    return config if config.threads else replace(config, threads=threads)

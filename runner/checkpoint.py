@@ -1,6 +1,5 @@
 """Checkpoints: whole or absent, and never a pickle that runs code."""
 
-import os
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from runner.config import ConfigError
+from runner.files import whole
 
 
 class BadCheckpoint(ConfigError):
@@ -18,12 +18,8 @@ class BadCheckpoint(ConfigError):
 
 def save(content: Mapping[str, Any], path: Path) -> None:
     """Writes tensors and plain data beside `path`, and renames when all of it is on disk."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        torch.save(dict(content), file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    with whole(path) as beside:
+        torch.save(dict(content), beside)
 
 
 def load(path: Path, identity: str) -> dict[str, Any] | None:

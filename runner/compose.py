@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from runner import places
-from runner.config import ConfigError
+from runner.config import ConfigError, typed
 
 
 def register_pages() -> None:
@@ -40,7 +40,7 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> DictConf
     Raises:
         HydraException, OmegaConfBaseException: the overrides do not compose.
     """
-    search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
+    search = [f"hydra.searchpath={typed([f'file://{Path(config_dir).absolute()}'])}"] if config_dir else []
     register_pages()
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
         return hydra.compose("config", overrides=[*overrides, *search])

@@ -117,6 +117,19 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Executor:
+    """How the trials of a sweep are run.
+
+    Attributes:
+        slots: trials at once; None for one a core, or `slots_per_gpu` a GPU.
+    """
+
+    name: Literal["local"]
+    slots: Count | None
+    slots_per_gpu: Count
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that a run depends on.
 
@@ -173,6 +186,20 @@ def from_hydra(cfg: DictConfig) -> RunConfig:
     return from_plain({str(key): value for key, value in plain.items() if key not in NOT_OF_A_RUN})
 
 
+def executor(cfg: DictConfig) -> Executor:
+    """The section `executor` of a composition.
+
+    Raises:
+        ConfigError: with every problem of it, a line each.
+    """
+    problems: list[str] = []
+    found = record(Executor, "executor", OmegaConf.to_container(cfg.executor, resolve=True), problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    assert isinstance(found, Executor)
+    return found
+
+
 NOT_OF_A_RUN = ("sweep", "executor", "hydra", "rates")
 """What the configuration says beside a run: which runs there are, and how a list of them is executed."""
 
@@ -215,7 +242,7 @@ def _choice(group: str, values: Any, problems: list[str]) -> Choice | None:
     kind = Data if group == "data" else Choice
     shared = get_type_hints(kind, include_extras=True)
     shared.pop("options")
-    of_part = _options(group, values["name"])
+    of_part = _options(group, values["name"], problems)
     known = fitting(values, {**shared, **of_part}, f"{group}.", problems, _optional(kind))
     chosen = {key: known.pop(key) for key in of_part if key in known}
     return kind(**known, options=chosen) if "name" in known else None
@@ -228,10 +255,13 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**beside, **nested} if isinstance(nested, Mapping) else dict(values)
 
 
-def _options(group: str, name: str) -> Mapping[str, Any]:
+def _options(group: str, name: str, problems: list[str]) -> Mapping[str, Any]:
+    if (group, name) == ("init", "default"):  # stands for another choice, the network's own
+        return {}
     try:
         return schema.options(Path(__file__).parent / SOURCES[group], name)
-    except LookupError:  # such as init=default, which stands for another choice
+    except LookupError:
+        problems.append(f"{group}.name: there is no {group} {name!r}; choose one with {group}=...")
         return {}
 
 

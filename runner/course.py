@@ -1,6 +1,5 @@
 """The course of a run: what has come of it so far, and how that outlives the process."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,31 +15,31 @@ from runner.train import State
 
 @dataclass
 class Course:
-    """What has come of a run so far, and all that a checkpoint holds beside weights and optimizer."""
+    """What has come of a run so far, and all that a checkpoint holds beside weights and optimizer.
+
+    Attributes:
+        seconds: the time that training and evaluation took; training_seconds: that of training alone.
+        test_logits: the outputs for the test images at the last record, where they were evaluated.
+    """
 
     state: State
     history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     layers: list[tuple[int, dict[str, dict[str, Activations]]]] = field(default_factory=list)
     seconds: float = 0.0
+    training_seconds: float = 0.0
     test_logits: Tensor | None = None
-
-    def diverged(self) -> bool:
-        """Whether the last loss was infinite or no number."""
-        losses = [metrics["train/loss"] for _, metrics in self.history[-3:] if "train/loss" in metrics]
-        return any(not math.isfinite(loss) for loss in losses)
 
 
 def resumed(path: Path, parts: Parts, config: RunConfig) -> Course:
-    """The course of the run so far, its weights and optimizer put back; a new one where
-    there is no checkpoint."""
+    """The course of a run so far, its weights and optimizer put back; a new one where there is no checkpoint."""
     totals = torch.zeros(3, dtype=torch.float64, device=parts.device)
     saved = checkpoint.load(path, config.identity())
     if saved is None:
         return Course(State(0, totals))
     parts.network.load_state_dict(saved["network"])
     parts.memory.copy_(saved["memory"])
-    state = State(saved["step"], saved["totals"].to(parts.device))
-    return Course(state, saved["history"], saved["layers"], saved["seconds"])
+    state = State(saved["step"], saved["totals"].to(parts.device), saved["diverged"])
+    return Course(state, saved["history"], saved["layers"], saved["seconds"], saved["training_seconds"])
 
 
 def save(path: Path, parts: Parts, config: RunConfig, course: Course) -> None:
@@ -49,10 +48,12 @@ def save(path: Path, parts: Parts, config: RunConfig, course: Course) -> None:
         "identity": config.identity(),
         "step": course.state.step,
         "totals": course.state.totals,
+        "diverged": course.state.diverged,
         "network": parts.network.state_dict(),
         "memory": parts.memory,
         "history": course.history,
         "layers": course.layers,
         "seconds": course.seconds,
+        "training_seconds": course.training_seconds,
     }
     checkpoint.save(content, path)

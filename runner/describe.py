@@ -29,11 +29,16 @@ def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> 
         name=order.name,
         params={**{key: plain(value) for key, value in flat(config).items()}, **measured},
         tags=tags,
-        config=OmegaConf.to_yaml(OmegaConf.create(asdict(config))),
+        config=config_yaml(config),
         dataset=dataset_facts(dataset),
         parent=order.parent,
         environment=environment(),
     )
+
+
+def config_yaml(config: RunConfig) -> str:
+    """The resolved configuration as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
 
 
 def plain(value: object) -> str | int | float | bool | None:

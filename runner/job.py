@@ -14,7 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from runner.config import ConfigError, RunConfig, from_plain
+from runner.config import ConfigError, RunConfig, digest, from_plain
+from runner.files import whole
+
+PATIENCE = 120.0
+"""Seconds to wait for the worker of a controller that was killed: it makes its checkpoint and ends."""
 
 Status = Literal["finished", "stopped", "failed"]
 
@@ -74,6 +78,15 @@ class Result:
         return float((self.accuracy * (1 - self.accuracy) / self.images) ** 0.5)
 
 
+def job_name(config: RunConfig, data: str) -> str:
+    """What a job's folder is called: equal for two runs exactly when they ask for the same numbers.
+
+    Args:
+        data: the digest of the images.
+    """
+    return digest([config.identity(), data])
+
+
 class Busy(ConfigError):
     """Another process is running this job."""
 
@@ -102,7 +115,7 @@ class Job:
         return Order(**{**plain, "config": from_plain(plain["config"])})
 
     def give(self, order: Order) -> None:
-        """Writes the order, making the folder."""
+        """Writes the order."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(asdict(order), self.folder / "job.json")
 
@@ -175,13 +188,8 @@ def _locked(lock: IO[str]) -> bool:
 
 def write_json(plain: Any, path: Path, *, durable: bool = True) -> None:
     """Writes plain data beside `path` and renames; on disk before it returns, if `durable`."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(plain, file, indent=1, default=dict)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    beside.replace(path)
+    with whole(path, durable=durable) as beside:
+        beside.write_text(json.dumps(plain, indent=1, default=dict), encoding="utf-8")
 
 
 def _read_json(path: Path) -> Any:

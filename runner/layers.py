@@ -54,8 +54,9 @@ def _describing(found: dict[str, Activations], name: str) -> Callable[[nn.Module
 def _described(output: Tensor) -> Activations:
     low, high = output.min().item(), output.max().item()
     finite = math.isfinite(low) and math.isfinite(high)
-    edges = torch.linspace(low, high, BINS + 1) if finite and low < high else torch.linspace(0, 1, BINS + 1)
-    counts = torch.histc(output.cpu(), BINS, low, high) if finite else torch.zeros(BINS)
+    first, last = (low, high) if finite and low < high else (low - 1, low + 1) if finite else (0, 1)
+    edges = torch.linspace(first, last, BINS + 1)
+    counts = torch.histc(output.cpu(), BINS, first, last) if finite else torch.zeros(BINS)
     return {
         "mean": output.mean().item(),
         "std": output.std().item(),

@@ -1,6 +1,5 @@
 """One run, from its configuration to its result; the only place that knows all the others."""
 
-import os
 import resource
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from runner.course import Course, resumed, save
 from runner.data import Dataset, load_for
 from runner.describe import facts
 from runner.job import Job, Order, Result, Status
+from runner.machine import cores
 from runner.track import Tracker, open_tracker, tracking_uri
 from runner.train import Record, evaluation, train
 
@@ -36,23 +36,32 @@ class Watch(Protocol):
         """Something was measured."""
 
 
-def run(job: Job, *, watch: Watch, stop: Callable[[], bool], patience: float = 0.0) -> Result:
+def run(
+    job: Job,
+    order: Order,
+    *,
+    watch: Watch,
+    stop: Callable[[], bool],
+    patience: float = 0.0,
+    device: str | None = None,
+) -> Result:
     """Runs a job, or goes on with it where it was left, and writes its result if it came to its end.
 
     Args:
         patience: seconds to wait for another process that is running it to stop.
+        device: where to run it instead of where it says.
 
     Raises:
-        ConfigError: it cannot be run as ordered; nothing was started or tracked.
+        ConfigError: it cannot be run as ordered; nothing was started, tracked or forgotten.
         Busy: another process is running it.
     """
+    config = order.config if device is None else replace(order.config, device=device)
     with job.claimed(patience=patience):
-        order = job.order()
-        config = order.config
-        job.reopen(fresh=config.fresh)
-        torch.set_num_threads(config.threads or len(os.sched_getaffinity(0)))
+        torch.set_num_threads(config.threads or cores())
         dataset = load_for(config)
         parts = build(config, dataset)
+        job.give(order)
+        job.reopen(fresh=config.fresh)
         course = resumed(job.checkpoint, parts, config)
         with open_tracker(config.track) as tracker:
             running = Running(job, order, dataset, parts, course, tracker, watch)
@@ -61,6 +70,8 @@ def run(job: Job, *, watch: Watch, stop: Callable[[], bool], patience: float = 0
             result = running.finish()
         if result.status == "finished":
             job.end(result)
+            if result.run_id is not None:  # its page has the weights
+                job.checkpoint.unlink()
         return result
 
 
@@ -79,10 +90,11 @@ class Running:
     def start(self) -> None:
         """Opens the run's page, or the one that an unfinished run had, and completes its curves."""
         uri, before = tracking_uri(self.order.config.track), self.job.page()
-        known = before["run_id"] if before and before["uri"] == uri else None
-        run_id = self.tracker.start(facts(self.order, self.dataset, self._measured()), run_id=known)
-        if run_id is not None:
-            self.job.tracked(uri=uri, run_id=run_id)
+        self.tracker.start(
+            facts(self.order, self.dataset, self._measured()),
+            run_id=before["run_id"] if before and before["uri"] == uri else None,
+            opened=lambda run_id: self.job.tracked(uri=uri, run_id=run_id),
+        )
         step = self.course.state.step
         if before or step:
             self.watch.say(
@@ -101,16 +113,13 @@ class Running:
         parts, config, course = self.parts, self.order.config, self.course
         self.watch.begin(config.model.name, course.state.step, parts.steps)
         before, began = course.seconds, time.monotonic()
-        saved, last_step, last_time = began, course.state.step, began
+        saved, last_step = began, course.state.step
         for record in train(parts, config, course.state, stop=stop):
-            now = time.monotonic()
-            speed = (record.step - last_step) * parts.batch / max(now - last_time, 1e-9)
-            last_step, last_time = record.step, now
-            course.seconds = before + now - began
-            self._keep(record, speed)
-            if course.diverged():
-                break
-            if now - saved > config.train.checkpoint_seconds:
+            course.seconds = before + time.monotonic() - began
+            course.training_seconds += record.seconds
+            self._keep(record, (record.step - last_step) * parts.batch / max(record.seconds, 1e-9))
+            last_step = record.step
+            if time.monotonic() - saved > config.train.checkpoint_seconds:
                 save(self.job.checkpoint, parts, config, course)
                 saved = time.monotonic()
         course.seconds = before + time.monotonic() - began
@@ -129,7 +138,7 @@ class Running:
 
     def finish(self) -> Result:
         """The end of a run, or of the part of it that a stop left."""
-        done = self.course.state.step == self.parts.steps or self.course.diverged()
+        done = self.course.state.step == self.parts.steps or self.course.state.diverged
         if not done:
             self.tracker.finish("KILLED")
             return self._result("stopped")
@@ -155,9 +164,9 @@ class Running:
             status=status,
             steps=course.state.step,
             images=len(parts.test),
-            diverged=course.diverged(),
+            diverged=course.state.diverged,
             seconds=course.seconds,
-            images_per_second=course.state.step * parts.batch / max(course.seconds, 1e-9),
+            images_per_second=course.state.step * parts.batch / max(course.training_seconds, 1e-9),
             memory=_peak_memory(parts),
             parameters=parts.parameters,
             flops=parts.flops,

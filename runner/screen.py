@@ -1,7 +1,9 @@
 """One run on a terminal: a progress bar, or plain lines where there is no terminal, and a summary."""
 
-import time
+import shlex
+import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -18,6 +20,12 @@ def terminal() -> Console:
     """Standard output; where it is no terminal it is as wide as its lines need."""
     plain = Console(highlight=False, markup=False)
     return plain if plain.is_terminal else Console(highlight=False, markup=False, width=160)
+
+
+def command_line(*, going_on: bool = False) -> str:
+    """This program's command as typed, or the one that goes on with what it began."""
+    words = [word for word in sys.argv[1:] if not (going_on and word.startswith("fresh="))]
+    return shlex.join(["python", "-m", "runner", *words])
 
 
 LINES = 10
@@ -92,7 +100,7 @@ def summary(result: Result) -> list[tuple[str, str]]:
     rows = [("test accuracy", f"{100 * result.accuracy:.2f}%{error}")]
     if result.diverged:
         rows.append(("diverged", f"the loss was no longer a number at step {result.steps}"))
-    spent = time.strftime("%H:%M:%S", time.gmtime(result.seconds))
+    spent = timedelta(seconds=round(result.seconds))
     rows += [
         ("time", f"{spent} for {result.steps} steps on {result.device}"),
         ("throughput", f"{result.images_per_second:.0f} images/s"),

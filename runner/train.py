@@ -2,8 +2,9 @@
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +14,22 @@ from runner.build import Examples, Parts
 from runner.config import RunConfig
 from runner.losses import predicted
 
+LOOK_EVERY = 100
+"""Steps between two looks at whether the loss is still a number."""
+
 
 @dataclass(frozen=True)
 class Record:
     """What was measured when `step` steps were done.
 
     Attributes:
+        seconds: the time that training took since the record before; evaluation is not counted.
         test_logits: the network's outputs for the test images, [n, outputs], where they were evaluated.
     """
 
     step: int
     metrics: dict[str, float]
+    seconds: float = 0.0
     test_logits: Tensor | None = None
 
 
@@ -34,10 +40,12 @@ class State:
     Attributes:
         step: steps done.
         totals: loss times images, correct predictions, and images since the last record; float64 [3].
+        diverged: the loss was infinite or no number when it was looked at, every 100 steps; the run ends there.
     """
 
     step: int
     totals: Tensor
+    diverged: bool = False
 
 
 @dataclass
@@ -80,39 +88,49 @@ def train(
 ) -> Iterator[Record]:
     """Trains from `state` to the last step, or until `stop` says so; `state` is true at every yield.
 
-    A record of the training batches comes `track.points` times at most; one of the evaluation every
-    `train.eval_every` steps, but no more often than that, and at the end.
+    A record of the training batches comes `track.points` times at most. One of an evaluation comes every
+    `train.eval_every` steps, or where that would be more often, as often as the other; and at the end.
     """
     batches = Batches(parts, config.seed)
     every = math.ceil(parts.steps / config.track.points)
     evaluate_every = max(config.train.eval_every, every)
     draws_in_network = any(isinstance(module, nn.Dropout) for module in parts.network.modules())
     parts.network.train()
-    while state.step < parts.steps and not stop():
-        inputs, labels = batches.inputs(state.step)
+    began = time.perf_counter()
+    while state.step < parts.steps and not state.diverged and not stop():
         if draws_in_network:
             torch.manual_seed(draws.key(config.seed, "dropout", state.step))
-        with autocast(parts):
-            logits = parts.network(inputs)
-        logits = logits.to(inputs.dtype)
-        loss = parts.criterion(logits, labels)
-        gradient = parts.weights.gradient(loss)
-        if config.train.clip is not None:
-            gradient *= (config.train.clip / gradient.norm().clamp(min=1e-12)).clamp(max=1)
         rate = parts.rule.lr * parts.factor(state.step)
+        totals = _step(parts, config, *batches.inputs(state.step), rate, state.step + 1)
         state.step += 1
-        parts.rule.update(parts.weights.vector, parts.memory, gradient, rate, state.step)
-
-        state.totals += _totals(loss.detach(), logits.detach(), labels)
-        last = state.step == parts.steps
+        state.totals += totals
+        if state.step % LOOK_EVERY == 0 or state.step == parts.steps:
+            state.diverged = not math.isfinite(totals[0].item())
+        last = state.step == parts.steps or state.diverged
+        if not last and state.step % every and state.step % evaluate_every:
+            continue
+        seconds = time.perf_counter() - began
         record = Record(state.step, {})
         if state.step % evaluate_every == 0 or last:
             record = evaluation(parts, config, state.step)
         if state.step % every == 0 or last:
             record.metrics.update(_means("train", state.totals), lr=rate)
             state.totals = torch.zeros_like(state.totals)
-        if record.metrics:
-            yield record
+        yield replace(record, seconds=seconds)
+        began = time.perf_counter()
+
+
+def _step(parts: Parts, config: RunConfig, inputs: Tensor, labels: Tensor, rate: float, number: int) -> Tensor:
+    """Forward, backward, update: the step of that number, counted from 1; its totals, float64 [3]."""
+    with autocast(parts):
+        logits = parts.network(inputs)
+    logits = logits.to(inputs.dtype)
+    loss = parts.criterion(logits, labels)
+    gradient = parts.weights.gradient(loss)
+    if config.train.clip is not None:
+        gradient *= (config.train.clip / gradient.norm().clamp(min=1e-12)).clamp(max=1)
+    parts.rule.update(parts.weights.vector, parts.memory, gradient, rate, number)
+    return _totals(loss.detach(), logits.detach(), labels)
 
 
 def autocast(parts: Parts) -> contextlib.AbstractContextManager[object]:
@@ -140,7 +158,7 @@ def evaluation(parts: Parts, config: RunConfig, step: int) -> Record:
     if len(parts.validation):
         held_out = _outputs(parts, config, parts.validation)
         metrics |= _measured("validation", parts, held_out, parts.validation)
-    return Record(step, metrics, logits)
+    return Record(step, metrics, test_logits=logits)
 
 
 def _measured(name: str, parts: Parts, logits: Tensor, examples: Examples) -> dict[str, float]:

@@ -9,20 +9,18 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from runner.build import build
-from runner.config import ConfigError, RunConfig
-from runner.data import load_for
-from runner.job import Job, Result, write_json
+from runner.config import ConfigError
+from runner.job import PATIENCE, Busy, Job, Result, write_json
 from runner.run import run
 from runner.stop import Stop
 from runner.train import Record
 
-PATIENCE = 120.0
-"""Seconds that the worker of a controller that was killed may take for its checkpoint."""
+BUSY = 75
+"""The exit status of a process that found its job running elsewhere (EX_TEMPFAIL)."""
 
 
 @dataclass
@@ -50,20 +48,25 @@ class ProgressFile:
         self._written = time.monotonic()
 
 
-def work(folder: str, environment: Mapping[str, str]) -> None:
-    """Runs the job of a folder in this process, which a sweep made for it: output goes to the job's log."""
-    os.environ.update(environment)
+def work(folder: str, gpu: str | None) -> None:
+    """Runs the job of a folder in this process, which a sweep made for it: output goes to the job's log.
+
+    Args:
+        gpu: the only CUDA device that the job sees; None where it runs where it says.
+    """
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     job = Job(Path(folder))
     job.folder.mkdir(parents=True, exist_ok=True)
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the controller passes it on
-    with Stop(signal.SIGTERM) as stop:
+    with Stop(patient=True) as stop:  # a scheduler tells the whole group, and then the controller does
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=_stop_with, args=(parent.sentinel, stop), daemon=True).start()
-        sys.exit(_outcome(job, stop))
+        sys.exit(_outcome(job, stop, None if gpu is None else "cuda"))
 
 
 def _stop_with(sentinel: int, stop: Stop) -> None:
@@ -72,9 +75,12 @@ def _stop_with(sentinel: int, stop: Stop) -> None:
     stop.ask()
 
 
-def _outcome(job: Job, stop: Stop) -> int:
+def _outcome(job: Job, stop: Stop, device: str | None) -> int:
     try:
-        run(job, watch=ProgressFile(job), stop=stop, patience=PATIENCE)
+        run(job, job.order(), watch=ProgressFile(job), stop=stop, patience=PATIENCE, device=device)
+    except Busy as problem:
+        print(problem)
+        return BUSY
     except Exception as problem:  # a failed trial is a result
         traceback.print_exc()
         last = traceback.format_exception_only(problem)[-1].strip()
@@ -83,29 +89,13 @@ def _outcome(job: Job, stop: Stop) -> int:
     return 0
 
 
-def check(configs: list[RunConfig], answer: Connection) -> None:
-    """Builds each configuration without training it, and sends back what does not go together."""
-    problems = []
-    for config in configs:
-        try:
-            build(config, load_for(config))
-        except ConfigError as problem:
-            problems.append(str(problem))
-    answer.send(list(dict.fromkeys(problems)))
-
-
-def gpus(answer: Connection) -> None:
-    """Sends back how many CUDA devices there are."""
-    import torch
-
-    answer.send(torch.cuda.device_count())
-
-
 def main(arguments: list[str]) -> int:
     """`python -m runner.worker FOLDER`: the same, on this terminal."""
-    job = Job(Path(arguments[0]))
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
     with Stop() as stop:
-        return _outcome(job, stop)
+        return _outcome(Job(Path(arguments[0])), stop, None) or (stop.exit_code if stop() else 0)
 
 
 if __name__ == "__main__":

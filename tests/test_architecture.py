@@ -36,7 +36,7 @@ LAYERS = (
     ),
     ("choose", "compose", "draws", "job", "pictures", "schedules", "track"),
     ("config", "places", "stop"),
-    ("schema",),
+    ("files", "machine", "schema"),
 )
 """Modules and whole packages: each may import what stands in a line below its own. A new one must be placed."""
 

@@ -166,7 +166,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
         process.until(r"^data: ")  # what follows takes a while: torch is imported
         process.ctrl_c()
         eventually(lambda: _gone_after_another(process), "the end")
-        assert process.end() == 130
+        assert process.end() in (130, -signal.SIGINT)  # a shell calls both 130
     assert "Stopped at step" not in process.output
     assert "Traceback" not in process.output
 

@@ -99,7 +99,7 @@ def test_the_summary_has_the_accuracy_with_its_error_and_where_the_page_is(print
     assert re.search(r"^parameters +" + f"{int(run.data.params['parameters']):,}", printed, re.MULTILINE)
     assert re.search(r"^peak memory +\d+ MiB", printed, re.MULTILINE)
     assert re.search(r"^throughput +\d+ images/s", printed, re.MULTILINE)
-    assert re.search(r"^time +\d\d:\d\d:\d\d for 59 steps on cpu", printed, re.MULTILINE)
+    assert re.search(r"^time +\d+:\d\d:\d\d for 59 steps on cpu", printed, re.MULTILINE)
     assert run.info.run_id in printed
     assert "python -m runner ui" in printed
 

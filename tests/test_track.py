@@ -123,7 +123,6 @@ def test_a_run_page_has_the_facts(store: Path, tmp_path: Path) -> None:
     with track.open_tracker(tracked(store)) as tracker:
         run_id = tracker.start(facts(tags={"sweep": "init"}), run_id=None)
         tracker.log(7, {"train/loss": float("nan")})
-        tracker.summary({"best/accuracy": 0.5})
         tracker.tag("stage", "second")
         tracker.text("all", "report/words.md")
         tracker.artifact(tmp_path / "picture.png", "plots")
@@ -133,7 +132,6 @@ def test_a_run_page_has_the_facts(store: Path, tmp_path: Path) -> None:
     assert run.data.params == {"optim.lr": "0.001", "train.epochs": "None", "optim.name": "adam"}
     assert {"sweep": "init", "stage": "second", "mlflow.user": "somebody"}.items() <= run.data.tags.items()
     assert math.isnan(run.data.metrics["train/loss"])
-    assert steps(store, run_id, "best/accuracy") == [7]
     assert run.data.metrics["system/system_memory_usage_percentage"] > 0
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest, data.tags[0].value) == ("cifar10", "0123abcd", "training")
@@ -162,9 +160,16 @@ def test_a_run_left_by_an_exception_is_closed(store: Path, error: type[BaseExcep
     assert run.data.metrics["train/loss"] == 3.0
 
 
-def test_an_unknown_run_is_refused(store: Path) -> None:
-    with pytest.raises(ConfigError, match="run 0123 is not in .*fresh=true"):
-        track.open_tracker(tracked(store)).start(facts(), run_id="0123")
+def test_a_run_that_is_no_longer_there_is_begun_anew(store: Path) -> None:
+    opened: list[str] = []
+    with track.open_tracker(tracked(store)) as tracker:
+        run_id = tracker.start(facts(), run_id="0123", opened=opened.append)
+        tracker.finish("FINISHED")
+    assert opened == [run_id] != ["0123"]
+    connect(track.tracking_uri(tracked(store))).delete_run(run_id)
+    with track.open_tracker(tracked(store)) as tracker:
+        assert tracker.start(facts(), run_id=run_id) != run_id
+        tracker.finish("FINISHED")
 
 
 def test_a_deleted_experiment_is_refused(store: Path) -> None:
@@ -188,10 +193,9 @@ def test_memory_keeps_the_first_of_two_points_as_the_store_does(tmp_path: Path) 
         tracker.log(3, {"loss": 1.0})
         assert tracker.start(facts(), run_id=run_id) == run_id
         tracker.log(3, {"loss": 2.0})
-        tracker.summary({"best": 1.0})
         tracker.artifact(tmp_path / "picture.png", "plots")
         tracker.finish("FINISHED")
-    assert tracker.metrics == {"loss": {3: 1.0}, "best": {3: 1.0}}
+    assert tracker.metrics == {"loss": {3: 1.0}}
     assert tracker.artifacts["plots/picture.png"] == b"picture"
     assert tracker.status == "FINISHED"
 

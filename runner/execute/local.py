@@ -7,14 +7,16 @@ the machine's state to itself, and takes nothing with it when it dies. CUDA is f
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any, Self
 
 from runner.config import ConfigError, RunConfig
 from runner.job import Job
+from runner.machine import cores
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,15 @@ class Ended:
 
     job: Job
     code: int
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job, its process, and the GPU it has to itself, if any."""
+
+    process: ForkServerProcess
+    job: Job
+    gpu: str | None
 
 
 @dataclass
@@ -36,18 +47,24 @@ class Local:
     slots: int | None
     slots_per_gpu: int
     _context: ForkServerContext = field(init=False)
-    _free: list[dict[str, str]] = field(default_factory=list, init=False)
-    _running: dict[int, tuple[ForkServerProcess, Job, dict[str, str]]] = field(default_factory=dict, init=False)
+    _free: list[str | None] = field(default_factory=list, init=False)
+    _running: dict[int, Running] = field(default_factory=dict, init=False)
 
     def __enter__(self) -> Self:
+        """Starts the server, deaf to Ctrl-C and its like, which go to every process of a terminal or a job."""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", "runner.worker", "runner.warm"])
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for process, _, _ in self._running.values():
-            process.kill()
-            process.join()
+        self.stop()
+        for running in self._running.values():
+            running.process.join()
 
     def check(self, configs: Sequence[RunConfig]) -> None:
         """Builds every configuration once.
@@ -55,20 +72,19 @@ class Local:
         Raises:
             ConfigError: with all problems, a line each.
         """
-        problems = self._ask("check", list(configs))
+        problems = self._ask("problems", list(configs))
         if problems:
             raise ConfigError("\n".join(problems))
 
     def open_slots(self, device: str, threads: int) -> int:
         """Decides how many jobs run at once, and where; returns the number."""
         gpus = 0 if device == "cpu" else int(self._ask("gpus"))
-        if gpus and self.slots_per_gpu:
-            chosen = [str(number) for number in range(gpus)] if device in ("auto", "cuda") else [device[5:]]
-            self._free = [{"CUDA_VISIBLE_DEVICES": _nth_visible(int(n))} for n in chosen] * self.slots_per_gpu
-            self._free = self._free[: self.slots]
+        if gpus:
+            chosen = list(range(gpus)) if device in ("auto", "cuda") else [int(device.removeprefix("cuda:"))]
+            every = [_visible(number) for number in chosen] * self.slots_per_gpu
+            self._free = list(every[: self.slots])
         else:
-            cores = len(os.sched_getaffinity(0))
-            self._free = [{} for _ in range(self.slots or max(1, cores // threads))]
+            self._free = [None] * (self.slots or max(1, cores() // threads))
         return len(self._free)
 
     @property
@@ -77,58 +93,58 @@ class Local:
 
     @property
     def running(self) -> list[Job]:
-        return [job for _, job, _ in self._running.values()]
+        return [running.job for running in self._running.values()]
 
     def start(self, job: Job) -> None:
         """Runs a job in a free slot."""
-        environment = self._free.pop(0)
-        process = self._context.Process(target=_work, args=(str(job.folder), environment))
+        gpu = self._free.pop(0)
+        process = self._context.Process(target=_work, args=(str(job.folder), gpu))
         process.start()
-        self._running[process.sentinel] = (process, job, environment)
+        self._running[process.sentinel] = Running(process, job, gpu)
 
     def ended(self, timeout: float) -> list[Ended]:
         """The jobs that have ended since it was asked last, after at most `timeout` seconds."""
         found = []
         for sentinel in wait(list(self._running), timeout):
             assert isinstance(sentinel, int)
-            process, job, environment = self._running.pop(sentinel)
-            process.join()
-            self._free.append(environment)
-            found.append(Ended(job, process.exitcode or 0))
+            running = self._running.pop(sentinel)
+            running.process.join()
+            self._free.append(running.gpu)
+            found.append(Ended(running.job, running.process.exitcode or 0))
         return found
 
     def stop(self) -> None:
         """Lets the running jobs make their checkpoints and end."""
-        for process, _, _ in self._running.values():
-            os.kill(process.pid, signal.SIGTERM)  # type: ignore[arg-type]
+        for running in self._running.values():
+            running.process.terminate()
 
     def _ask(self, question: str, *arguments: Any) -> Any:
-        """The answer of a function of `runner.worker`, in a process of its own: torch is not imported here."""
+        """The answer of a function of `execute.questions`, in a process of its own."""
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_answer, args=(question, *arguments, theirs))
+        process = self._context.Process(target=_answer, args=(theirs, question, *arguments))
         process.start()
         theirs.close()
         try:
             return ours.recv()
         except EOFError:
-            raise RuntimeError(f"the process asked for {question!r} ended with {process.exitcode}") from None
+            raise RuntimeError(f"the process asked for {question!r} ended without an answer") from None
         finally:
             process.join()
 
 
-def _nth_visible(number: int) -> str:
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    return visible[number] if visible else str(number)
+def _visible(number: int) -> str:
+    """The name of the GPU that torch counts as that number."""
+    names = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return names[number] if names else str(number)
 
 
-def _work(folder: str, environment: dict[str, str]) -> None:
+def _work(folder: str, gpu: str | None) -> None:
     from runner.worker import work
 
-    work(folder, environment)
+    work(folder, gpu)
 
 
-def _answer(question: str, *arguments: Any) -> None:
-    from runner import worker
+def _answer(answer: Connection, question: str, *arguments: Any) -> None:
+    from runner.execute import questions
 
-    asked: dict[str, Callable[..., None]] = {"check": worker.check, "gpus": worker.gpus}
-    asked[question](*arguments)
+    answer.send(getattr(questions, question)(*arguments))

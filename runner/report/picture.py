@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from runner.report.ablation import Row
+    from runner.report.findings import Row
 
 BLUE, RED, GREY = "#2f6db5", "#c0392b", "#555555"
 
@@ -29,7 +29,7 @@ def picture(rows: "Sequence[Row]", title: str, caption: str, path: Path) -> None
     axes.set_xlabel(f"test accuracy, % (dots: runs; bar: mean and its 95% interval{claims})", fontsize=9)
     axes.set_title(title, loc="left", fontsize=11)
     figure.supxlabel(caption, fontsize=7, color=GREY)
-    figure.savefig(path)
+    figure.savefig(path, format="png")
 
 
 def _draw(axes: "Axes", place: int, row: "Row") -> None:

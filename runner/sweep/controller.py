@@ -4,7 +4,6 @@ A trial that ended is told to the study; one whose process died goes on from its
 result. Ctrl-C lets the running ones make their checkpoints, and the same command goes on.
 """
 
-import shlex
 import signal
 import sys
 from collections import Counter, deque
@@ -16,11 +15,16 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from runner.execute.local import Ended, Local
-from runner.job import Job, Result, held
-from runner.report.ablation import Ablation
+from runner.job import PATIENCE, Result, held
+from runner.report.findings import Findings
+from runner.report.page import Page
+from runner.screen import command_line
 from runner.stop import Stop
 from runner.sweep.board import Board
 from runner.sweep.plan import Plan, Trial, plan
+from runner.track import mark_failed, prepare
+
+STOPPING = "Stopping: the running trials make their checkpoints. Once more leaves them to it."
 
 TRIES = 3
 """How often a trial whose process dies is begun."""
@@ -32,35 +36,45 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
     Raises:
         ConfigError: it cannot be run as asked; nothing was started or tracked.
     """
-    command = "python -m runner " + shlex.join(sys.argv[1:])
-    with Board() as board, Stop() as stop:
+    with Board() as board:
         planned = plan(config, arguments, loader, board.say)
-        ablation = Ablation(planned, command)
-        with held(planned.folder, "this very sweep"):
+        findings = Findings(planned, command_line())
+        page = Page(findings)
+        with held(planned.folder, "this very sweep"), Stop(STOPPING) as stop:
             open_trials = planned.open_trials()
             board.plan(planned, len(open_trials))
-            if open_trials or not ablation.published():
-                executor = Local(config.executor.slots, config.executor.slots_per_gpu)
-                _run(planned, open_trials, ablation, executor, board, stop)
-        board.show(ablation.table())
-        board.say(ablation.where())
+            if open_trials or not page.published():
+                _run(planned, open_trials, page, board, stop)
+        board.show(findings.table())
+        board.say(findings.where())
         if stop():
-            board.say(f"Stopped. The same command goes on: {command}")
+            board.say(f"Stopped. The same command goes on: {command_line(going_on=True)}")
             sys.exit(stop.exit_code)
+        if findings.failures():
+            sys.exit(1)
 
 
-def _run(
-    planned: Plan, open_trials: list[Trial], ablation: Ablation, executor: Local, board: Board, stop: Stop
-) -> None:
+def _run(planned: Plan, open_trials: list[Trial], page: Page, board: Board, stop: Stop) -> None:
     """Runs what is open, below the sweep's own page, and publishes the report."""
-    with executor:
+    with Local(planned.executor.slots, planned.executor.slots_per_gpu) as executor:
         if open_trials:
             executor.check([planned.of(cell)[0].order.config for cell in planned.cells])
             board.begin(executor.open_slots(planned.base.device, planned.base.threads or 1))
-        with ablation.page() as parent:
+        prepare(planned.base.track)
+        if planned.base.fresh:
+            _start_over(planned, page)
+        with page.opened() as parent:
             Controller(planned, open_trials, executor, board, stop).run(parent)
             board.end()
-            ablation.publish(stopped=stop())
+            page.publish(stopped=stop())
+
+
+def _start_over(planned: Plan, page: Page) -> None:
+    """Forgets how the trials ended, once no process of an earlier sweep is at work on them."""
+    page.forget()
+    for trial in planned.trials:
+        with trial.job.claimed(patience=PATIENCE):
+            trial.job.reopen(fresh=True)
 
 
 class Controller:
@@ -86,7 +100,6 @@ class Controller:
                 self._begin(self._waiting.popleft(), parent)
             if self._stop() and not told_to_stop:
                 told_to_stop = True
-                self._board.say("Stopping: the running trials make their checkpoints.")
                 self._executor.stop()
             for ended in self._executor.ended(timeout=0.2):
                 self._end(ended)
@@ -108,14 +121,17 @@ class Controller:
             self._waiting.appendleft(trial)
             return
         if result is None:
-            result = _given_up(ended.job, ended.code)
+            result = _given_up(trial, ended.code)
         self._study.tell(trial, result)
         self._board.ended(trial, result)
 
 
-def _given_up(job: Job, code: int) -> Result:
+def _given_up(trial: Trial, code: int) -> Result:
+    job, page = trial.job, trial.job.page()
     result = Result(status="failed", error=f"{_death(code)}, {TRIES} times; its output is in {job.log}")
     job.end(result)
+    if page is not None:
+        mark_failed(trial.order.config.track, page["run_id"])
     return result
 
 

@@ -1,6 +1,5 @@
 """From cells to trials: every cell composed and checked, before anything runs."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +9,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config import ConfigError, Data, RunConfig, command, digest, from_hydra
+from runner.config import ConfigError, Data, Executor, RunConfig, command, digest, executor, from_hydra
 from runner.data import load_for, resolve
 from runner.explain import explain
-from runner.job import Job, Order
+from runner.job import Job, Order, job_name
 from runner.sweep.space import Cell, Page, Request, cells, page_of, request
 
 Say = Callable[[str], None]
@@ -40,6 +39,7 @@ class Plan:
     """
 
     page: Page
+    executor: Executor
     title: str
     folder: Path
     base: RunConfig
@@ -53,10 +53,7 @@ class Plan:
 
     def open_trials(self) -> list[Trial]:
         """Those that are still to be run: all but the finished ones, unless they are to start over."""
-        if self.base.fresh:
-            for trial in self.trials:
-                shutil.rmtree(trial.job.folder, ignore_errors=True)
-        return [trial for trial in self.trials if not _finished(trial.job)]
+        return [trial for trial in self.trials if self.base.fresh or not _finished(trial.job)]
 
 
 def _finished(job: Job) -> bool:
@@ -72,17 +69,32 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     """
     page, asked = page_of(config), request(arguments)
     compared = tuple(cells(page, asked.swept))
-    base, *configs = _on_data([from_hydra(config), *_composed(compared, asked, config, loader)], say)
+    _refuse_overruled(compared, asked)
+    configs = _composed(compared, asked, config, loader)
+    base, *configs = _on_data([from_hydra(config), *configs], say)
     _refuse_twins(compared, configs)
     seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
     title = page.name or "sweep"
     folder = Path(base.out) / "sweeps" / f"{title}-{_identity(page, asked, base)}"
+    digests = [load_for(config).digest for config in configs]
     trials = tuple(
-        _trial(cell, replace(config, seed=seed, fresh=False), folder, title)
+        _trial(cell, replace(config, seed=seed), data, folder, title)
         for seed in seeds
-        for cell, config in zip(compared, configs, strict=True)
+        for cell, config, data in zip(compared, configs, digests, strict=True)
     )
-    return Plan(page, title, folder, base, compared, seeds, trials)
+    claims = () if asked.alters() else page.claims
+    page = replace(page, claims=claims)
+    return Plan(page, executor(config), title, folder, base, compared, seeds, trials)
+
+
+def _refuse_overruled(compared: tuple[Cell, ...], asked: Request) -> None:
+    """What is typed for every run must not be what the cells differ in."""
+    for override in asked.fixed:
+        key = override.partition("=")[0]
+        cells = [cell for cell in compared if any(own.partition("=")[0] == key for own in cell.overrides)]
+        if cells:
+            names = "; ".join(cell.name for cell in cells)
+            raise ConfigError(f"{override}: the cells say themselves what {key} is ({names})")
 
 
 def _identity(page: Page, asked: Request, base: RunConfig) -> str:
@@ -98,9 +110,7 @@ def _composed(
     found: list[RunConfig] = []
     problems: dict[str, list[Cell]] = {}
     for cell in compared:
-        keys = {override.partition("=")[0] for override in cell.overrides}
-        fixed = [o for o in asked.fixed if o.partition("=")[0] not in keys]
-        overrides = [*fixed, *cell.overrides]
+        overrides = [*asked.fixed, *cell.overrides]
         try:
             found.append(from_hydra(loader.load_sweep_config(config, overrides)))
         except (HydraException, OmegaConfBaseException) as problem:
@@ -149,13 +159,12 @@ def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
         first[identity] = cell.name
 
 
-def _trial(cell: Cell, config: RunConfig, folder: Path, title: str) -> Trial:
-    job = Job(folder / "jobs" / config.identity())
-    config = config if config.threads else replace(config, threads=1)
+def _trial(cell: Cell, config: RunConfig, data: str, folder: Path, title: str) -> Trial:
+    config = replace(config, threads=config.threads or 1, fresh=False)
     order = Order(
         config,
         name=f"{cell.name} seed {config.seed}",
         command=command(config),
         tags={"sweep": title, "sweep.cell": cell.name},
     )
-    return Trial(cell, config.seed, order, job)
+    return Trial(cell, config.seed, order, Job(folder / "jobs" / job_name(config, data)))

@@ -88,6 +88,12 @@ class Request:
     swept: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...] | None
 
+    def alters(self) -> bool:
+        """Whether it asks for other networks or another training than a page does: its claims are of neither."""
+        keys = {*self.swept, *(override.partition("=")[0] for override in self.fixed)}
+        groups = {key.lstrip("+~").partition(".")[0] for key in keys}
+        return bool(groups & {"model", "optim", "activation", "init", "augment", "schedule"})
+
 
 def request(arguments: Sequence[str]) -> Request:
     """Takes a command line apart.

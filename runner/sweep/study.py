@@ -12,7 +12,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from runner.config import digest
 from runner.job import Result
@@ -36,16 +36,27 @@ class Study:
             direction="maximize",
             load_if_exists=True,
         )
-        self._numbers = {trial.user_attrs["job"]: trial.number for trial in self._study.get_trials(deepcopy=False)}
+        self._numbers = self._by_job()
 
     def ask(self, trial: Trial) -> int:
-        """Optuna's number for a trial that begins, or begins again."""
+        """Optuna's number for a trial that begins, or begins again.
+
+        (The trial is added in one piece, as running: a controller killed between `enqueue_trial` and `ask` would
+        leave one waiting, which the next would mistake for its own.)
+        """
         job = trial.job.folder.name
         state = self._state(job)
         if state is None or state.is_finished():
-            self._study.enqueue_trial({"cell": trial.cell.name, "seed": trial.seed}, user_attrs={"job": job})
-            self._numbers[job] = self._study.ask(self._distributions).number
+            params = {"cell": trial.cell.name, "seed": trial.seed}
+            begun = create_trial(
+                state=TrialState.RUNNING, params=params, distributions=self._distributions, user_attrs={"job": job}
+            )
+            self._study.add_trial(begun)
+            self._numbers = self._by_job()
         return self._numbers[job]
+
+    def _by_job(self) -> dict[str, int]:
+        return {trial.user_attrs["job"]: trial.number for trial in self._study.get_trials(deepcopy=False)}
 
     def tell(self, trial: Trial, result: Result) -> None:
         """How a trial ended; told once."""

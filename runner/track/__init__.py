@@ -15,7 +15,7 @@ from runner.track.environment import Environment, environment
 from runner.track.facts import DatasetFacts, Facts
 from runner.track.memory import MemoryTracker
 from runner.track.mlflow import MlflowTracker
-from runner.track.store import prepare, tracking_uri
+from runner.track.store import mark_failed, prepare, tracking_uri
 from runner.track.tracker import NullTracker, Status, Tracker
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Status",
     "Tracker",
     "environment",
+    "mark_failed",
     "open_tracker",
     "prepare",
     "tracking_uri",

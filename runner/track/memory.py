@@ -1,7 +1,7 @@
 """The tracker of tests and notebooks: everything stays in public attributes."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runner import config
@@ -30,9 +30,12 @@ class MemoryTracker(Tracker):
         self.artifacts: dict[str, bytes] = {}
         self.status: Status | None = None
 
-    def start(self, facts: Facts, *, run_id: str | None) -> str | None:
+    def start(
+        self, facts: Facts, *, run_id: str | None, opened: Callable[[str], None] = lambda run_id: None
+    ) -> str | None:
         self.facts = facts
         self.run_id = run_id or uuid.uuid4().hex
+        opened(self.run_id)
         self.page = f"in memory: {facts.name} ({self.run_id})"
         self.status = None
         for key, value in facts.all_tags().items():
@@ -44,9 +47,6 @@ class MemoryTracker(Tracker):
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         for key, value in metrics.items():
             self.metrics.setdefault(key, {}).setdefault(step, float(value))
-
-    def summary(self, metrics: Mapping[str, float]) -> None:
-        self.log(max((step for points in self.metrics.values() for step in points), default=0), metrics)
 
     def tag(self, key: str, value: str) -> None:
         self.tags[key] = value

@@ -1,6 +1,6 @@
 """The tracker that writes to MLflow: a client and an explicit run id, no global state, any number at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -31,18 +31,22 @@ class MlflowTracker(Tracker):
         self._track = track
         self._open = False
 
-    def start(self, facts: Facts, *, run_id: str | None) -> str | None:
+    def start(
+        self, facts: Facts, *, run_id: str | None, opened: Callable[[str], None] = lambda run_id: None
+    ) -> str | None:
         """See `Tracker`.
 
         What a run that goes on has already stays as it is, and what a crash kept from it is filled in. The
         tags `resumed` (how often) and `resumed.commit` (the newest code, where it is another) say so.
 
         Raises:
-            ConfigError: the store cannot be used, or has no run `run_id`.
+            ConfigError: the store cannot be used.
         """
         self._client, experiment = open_experiment(self._track)
-        run = self._create(experiment, facts) if run_id is None else self._reopen(run_id, facts)
+        known = _existing(self._client, run_id) if run_id else None
+        run = self._create(experiment, facts) if known is None else self._reopen(known, facts)
         self._run = run.info.run_id
+        opened(self._run)
         self._fill_in(run, facts)
         self._receive(run)
         self.page = _page(tracking_uri(self._track), run)
@@ -51,9 +55,6 @@ class MlflowTracker(Tracker):
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._writer.put(step, metrics)
-
-    def summary(self, metrics: Mapping[str, float]) -> None:
-        self._writer.put(self._writer.last_step(), metrics)
 
     def tag(self, key: str, value: str) -> None:
         self._client.set_tag(self._run, key, value)
@@ -81,11 +82,10 @@ class MlflowTracker(Tracker):
     def _create(self, experiment: str, facts: Facts) -> "Run":
         return self._client.create_run(experiment, run_name=facts.name, tags=facts.all_tags())
 
-    def _reopen(self, run_id: str, facts: Facts) -> "Run":
-        run = _existing(self._client, run_id, tracking_uri(self._track))
-        self._client.update_run(run_id, status="RUNNING")
+    def _reopen(self, run: "Run", facts: Facts) -> "Run":
+        self._client.update_run(run.info.run_id, status="RUNNING")
         for key, value in _continuation(run, facts).items():
-            self._client.set_tag(run_id, key, value)
+            self._client.set_tag(run.info.run_id, key, value)
         return run
 
     def _fill_in(self, run: "Run", facts: Facts) -> None:
@@ -123,16 +123,17 @@ class MlflowTracker(Tracker):
         self._client.log_batch(self._run, metrics=metrics)
 
 
-def _existing(client: "MlflowClient", run_id: str, uri: str) -> "Run":
+def _existing(client: "MlflowClient", run_id: str) -> "Run | None":
+    """The run; None where it is not in this store, or somebody deleted it."""
     from mlflow.exceptions import MlflowException
 
     try:
         run = client.get_run(run_id)
     except MlflowException as problem:
-        raise ConfigError(f"run {run_id} is not in {uri}; start over with fresh=true") from problem
-    if run.info.lifecycle_stage == "deleted":
-        raise ConfigError(f"run {run_id} was deleted in {uri}; restore it, or start over with fresh=true")
-    return run
+        if problem.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise ConfigError(f"run {run_id} cannot be read: {problem.message}") from problem
+        return None
+    return None if run.info.lifecycle_stage == "deleted" else run
 
 
 def _continuation(run: "Run", facts: Facts) -> dict[str, str]:

@@ -77,6 +77,12 @@ def prepare(track: Track) -> None:
         open_experiment(track)
 
 
+def mark_failed(track: Track, run_id: str) -> None:
+    """Ends a run whose process is gone and cannot do it."""
+    if track.name == "mlflow":
+        connect(tracking_uri(track)).set_terminated(run_id, "FAILED")
+
+
 def open_experiment(track: Track) -> "tuple[MlflowClient, str]":
     """A client of the store, and the experiment's id; what is not there yet is created as by `prepare`."""
     uri = tracking_uri(track)

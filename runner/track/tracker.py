@@ -1,6 +1,6 @@
 """What a run may ask of its store, and the store that keeps nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -26,8 +26,14 @@ class Tracker(Protocol):
 
     page: str
 
-    def start(self, facts: Facts, *, run_id: str | None) -> str | None:
-        """Begins a run, or goes on with the run `run_id` after a crash; returns its id (`off`: None)."""
+    def start(
+        self, facts: Facts, *, run_id: str | None, opened: Callable[[str], None] = lambda run_id: None
+    ) -> str | None:
+        """Begins a run, or goes on with the run `run_id` where it is still there; returns its id (`off`: None).
+
+        Args:
+            opened: told the id as soon as there is one, before anything is written.
+        """
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Takes points and returns at once; they are written soon, in batches.
@@ -35,9 +41,6 @@ class Tracker(Protocol):
         Raises:
             Exception: an earlier batch could not be written; the store's own error.
         """
-
-    def summary(self, metrics: Mapping[str, float]) -> None:
-        """Takes the final numbers: metrics at the last step that was logged."""
 
     def tag(self, key: str, value: str) -> None:
         """Sets or replaces a tag."""
@@ -49,7 +52,7 @@ class Tracker(Protocol):
         """Keeps a copy of the file at `path` below the artifact folder."""
 
     def flush(self) -> None:
-        """Returns when every point is stored; for before a checkpoint, whose steps are not replayed."""
+        """Returns when every point is stored."""
 
     def finish(self, status: Status) -> None:
         """Writes what is left and closes the run; a second call does nothing."""
@@ -69,12 +72,12 @@ class NullTracker(Tracker):
     def __init__(self, track: config.Track) -> None:
         self.page = ""
 
-    def start(self, facts: Facts, *, run_id: str | None) -> str | None:
+    def start(
+        self, facts: Facts, *, run_id: str | None, opened: Callable[[str], None] = lambda run_id: None
+    ) -> str | None:
         return None
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
-
-    def summary(self, metrics: Mapping[str, float]) -> None: ...
 
     def tag(self, key: str, value: str) -> None: ...
 

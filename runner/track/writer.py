@@ -64,10 +64,6 @@ class Writer:
             self._task.result()
             self._task = self._thread.submit(self._write_soon)
 
-    def last_step(self) -> int:
-        """The highest step of any metric; 0 when there is none."""
-        return max((step for steps in self._seen.values() for step in steps), default=0)
-
     def flush(self) -> None:
         """Returns when all points are written; raises as `put` does."""
         self._hurry.set()

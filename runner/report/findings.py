@@ -1,21 +1,13 @@
-"""What an ablation found: its table, in the forms a person may want it, and its page in MLflow."""
+"""What an ablation found: its cells as rows, and as a table in the forms a person may want it."""
 
-import contextlib
 import csv
 import io
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from runner.config import digest, flat
-from runner.data import load
-from runner.describe import dataset_facts, plain
-from runner.job import Result, write_json
-from runner.report.picture import picture
+from runner.job import Result
 from runner.sweep.plan import Plan
 from runner.sweep.space import Cell, Claim
 from runner.sweep.statistics import Summary, summary
-from runner.track import Facts, environment, open_tracker, tracking_uri
 
 
 @dataclass(frozen=True)
@@ -46,9 +38,13 @@ class Row:
 HEADINGS = ("cell", "runs", "accuracy %", "95% interval", "documents (CIFAR-10)", "a run takes", "notes")
 
 
-@dataclass
-class Ablation:
-    """The report of one plan, from the results of its jobs."""
+@dataclass(frozen=True)
+class Findings:
+    """What the finished jobs of a plan say.
+
+    Attributes:
+        command: what repeats the sweep.
+    """
 
     plan: Plan
     command: str
@@ -101,7 +97,9 @@ class Ablation:
         data = f"{config.data.name} ({config.data.note})" if config.data.note else config.data.name
         length = f"{config.train.steps} steps" if config.train.epochs is None else f"{config.train.epochs:g} epochs"
         seeds = ", ".join(map(str, self.plan.seeds))
-        return f"Test accuracy on {data}; {length} of {config.train.batch} images; seeds {seeds}."
+        models = {trial.order.config.model.name for trial in self.plan.trials}
+        of = f" of {config.model.name}" if len(models) == 1 else ""
+        return f"Test accuracy{of} on {data}; {length} of {config.train.batch} images; seeds {seeds}."
 
     def markdown(self) -> str:
         """The whole report as Markdown."""
@@ -138,58 +136,10 @@ class Ablation:
         """Where the report is kept."""
         return f"{self.caption()}\nKept in {self.plan.folder}; browse it with: python -m runner ui"
 
-    def published(self) -> bool:
-        """Whether the page shows the report as it would be now."""
-        return self._kept().get("published") == digest(self.rows())
-
-    def _kept(self) -> dict[str, str]:
-        file = self.plan.folder / "sweep.json"
-        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-        return kept
-
-    def _keep(self, **more: str | None) -> None:
-        write_json({**self._kept(), **more}, self.plan.folder / "sweep.json")
-
-    @contextlib.contextmanager
-    def page(self) -> Iterator[str | None]:
-        """The sweep's own run in the store, above those of its trials: its id, while the sweep goes on."""
-        track = replace(self.plan.base.track, system_metrics=False)
-        with open_tracker(track) as self._tracker:
-            kept, uri = self._kept(), tracking_uri(track)
-            known = kept.get("run_id") if kept.get("uri") == uri else None
-            run_id = self._tracker.start(self._facts(), run_id=known)
-            self._keep(uri=uri, run_id=run_id, command=self.command)
-            yield run_id
-
-    def _facts(self) -> Facts:
-        config = self.plan.base
-        tags = {"sweep": self.plan.title, "command": self.command, "cells": str(len(self.plan.cells))}
-        tags |= {"data": config.data.name} | ({"data.note": config.data.note} if config.data.note else {})
-        return Facts(
-            name=self.plan.title,
-            params={
-                **{key: plain(value) for key, value in flat(config).items()},
-                "cells": len(self.plan.cells),
-                "seeds": len(self.plan.seeds),
-            },
-            tags=tags,
-            config=json.dumps({"page": self.plan.page.name, "cells": [c.name for c in self.plan.cells]}, indent=1),
-            dataset=dataset_facts(load(config.data)),
-            parent=None,
-            environment=environment(),
-        )
-
-    def publish(self, *, stopped: bool) -> None:
-        """Writes the report into the sweep's folder and onto its page, and closes the page."""
-        folder = self.plan.folder
-        (folder / "report.md").write_text(self.markdown(), encoding="utf-8")
-        (folder / "report.csv").write_text(self.csv(), encoding="utf-8")
-        picture(self.rows(), self.plan.page.question or self.plan.title, self.caption(), folder / "report.png")
-        for name in ("report.md", "report.csv", "report.png"):
-            self._tracker.artifact(folder / name)
-        self._tracker.tag("mlflow.note.content", self.markdown())
-        self._tracker.finish("KILLED" if stopped else "FINISHED")
-        self._keep(published=None if stopped else digest(self.rows()))
+    def failures(self) -> int:
+        """How many trials failed."""
+        results = [trial.job.result() for trial in self.plan.trials]
+        return sum(result is not None and result.status == "failed" for result in results)
 
 
 def _notes(results: list[Result], wanted: int) -> str:

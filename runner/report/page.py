@@ -1,0 +1,104 @@
+"""A sweep's own page in the store: a run above those of its trials, with the report."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from runner.config import Track, digest, flat
+from runner.data import load
+from runner.describe import config_yaml, dataset_facts, plain
+from runner.files import whole
+from runner.job import write_json
+from runner.report.findings import Findings
+from runner.report.picture import picture
+from runner.sweep.plan import Plan
+from runner.track import Facts, Tracker, environment, open_tracker, tracking_uri
+
+
+@dataclass
+class Page:
+    """The page, and what is remembered of it in the sweep's folder."""
+
+    findings: Findings
+    _tracker: Tracker = field(init=False)
+
+    @property
+    def plan(self) -> Plan:
+        return self.findings.plan
+
+    def published(self) -> bool:
+        """Whether the page shows the report as it would be now."""
+        kept = self._kept()
+        return (kept.get("store"), kept.get("published")) == (self._store(), self._version())
+
+    def forget(self) -> None:
+        """The next page is a new one."""
+        (self.plan.folder / "sweep.json").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[str | None]:
+        """The page while the sweep goes on: its run's id, or None where nothing is tracked."""
+        with open_tracker(self._track()) as self._tracker:
+            kept = self._kept()
+            known = kept.get("run_id") if kept.get("store") == self._store() else None
+            yield self._tracker.start(self._facts(), run_id=known, opened=self._opened)
+
+    def publish(self, *, stopped: bool) -> None:
+        """Writes the report into the sweep's folder and onto its page, and closes the page."""
+        folder, findings = self.plan.folder, self.findings
+        with whole(folder / "report.md") as file:
+            file.write_text(findings.markdown(), encoding="utf-8")
+        with whole(folder / "report.csv") as file:
+            file.write_text(findings.csv(), encoding="utf-8")
+        with whole(folder / "report.png") as file:
+            picture(findings.rows(), self.plan.page.question or self.plan.title, findings.caption(), file)
+        for name in ("report.md", "report.csv", "report.png"):
+            self._tracker.artifact(folder / name)
+        for key, value in self._tags().items():
+            self._tracker.tag(key, value)
+        self._tracker.finish("KILLED" if stopped else "FINISHED")
+        self._keep(store=self._store(), published="" if stopped else self._version())
+
+    def _tags(self) -> dict[str, str]:
+        """What may have changed since the page was opened first."""
+        return {
+            "command": self.findings.command,
+            "mlflow.source.name": self.findings.command,
+            "mlflow.note.content": self.findings.markdown(),
+            "cells": str(len(self.plan.cells)),
+            "seeds": str(len(self.plan.seeds)),
+        }
+
+    def _facts(self) -> Facts:
+        config = self.plan.base
+        note = {"data.note": config.data.note} if config.data.note else {}
+        return Facts(
+            name=self.plan.title,
+            params={key: plain(value) for key, value in flat(config).items()},
+            tags={"sweep": self.plan.title, "data": config.data.name, **note},
+            config=config_yaml(config),
+            dataset=dataset_facts(load(config.data)),
+            parent=None,
+            environment=environment(),
+        )
+
+    def _track(self) -> Track:
+        return replace(self.plan.base.track, system_metrics=False)
+
+    def _store(self) -> str:
+        return f"{self._track().name} {tracking_uri(self._track())}"
+
+    def _version(self) -> str:
+        return digest(self.findings.rows())
+
+    def _opened(self, run_id: str) -> None:
+        self._keep(store=self._store(), run_id=run_id)
+
+    def _keep(self, **more: str) -> None:
+        write_json({**self._kept(), **more}, self.plan.folder / "sweep.json")
+
+    def _kept(self) -> dict[str, str]:
+        file = self.plan.folder / "sweep.json"
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        return kept
