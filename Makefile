@@ -24,10 +24,10 @@ ui: install  ## browse the runs in MLflow
 	$(BIN)/python -m runner ui
 
 test: check  ## lint, types and every test but the slow ones
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-all: check  ## the slow tests too
-	$(BIN)/python -m pytest -q -m ''
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m ''
 
 check: install  ## lint, format and types
 	$(BIN)/ruff check .

@@ -125,14 +125,8 @@ def find_device(name: str) -> torch.device:
     device = torch.device(name)
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if count <= (device.index or 0):
-        found = (
-            "is no CUDA device"
-            if count == 0
-            else "is one CUDA device"
-            if count == 1
-            else f"are {count} CUDA devices"
-        )
-        raise ConfigError(f"device={name}, but there {found} here; device=cpu or device=auto runs")
+        there = {0: "there is no CUDA device", 1: "there is one CUDA device"}.get(count, f"there are {count}")
+        raise ConfigError(f"device={name}, but {there} here; device=cpu or device=auto runs")
     return device
 
 
