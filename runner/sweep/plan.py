@@ -74,7 +74,7 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     base, *configs = _on_data([from_hydra(config), *configs], say)
     _refuse_twins(compared, configs)
     seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
-    title = page.name or "sweep"
+    title = page.name or "-".join(asked.swept) or "seeds"
     folder = Path(base.out) / "sweeps" / f"{title}-{_identity(page, asked, base)}"
     digests = [load_for(config).digest for config in configs]
     trials = tuple(
