@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from runner import cli, places
 from runner.compose import register_pages
 from runner.config import ConfigError, RunConfig, from_hydra
-from runner.explain import explain, lists
+from runner.explain import explain, lists, refuse_nameless
 
 SWEEP = ("-m", "--multirun")
 
@@ -29,7 +29,7 @@ def main() -> None:
     try:
         if arguments and arguments[0].isidentifier():
             sys.exit(cli.main(arguments))
-        _refuse_lists(arguments, overrides)
+        _refuse_words(arguments, overrides)
         register_pages()
         composed: list[DictConfig] = []
         _hydra(composed)
@@ -44,8 +44,9 @@ def main() -> None:
         _refuse(explain(problem, of_all, _option(arguments, "--config-dir", "-cd")))
 
 
-def _refuse_lists(arguments: list[str], overrides: list[str]) -> None:
-    """Says what to type where several values are given to one run."""
+def _refuse_words(arguments: list[str], overrides: list[str]) -> None:
+    """Says what to type where several values are given to one run, or a group is given none of its names."""
+    refuse_nameless(overrides)
     sweeping = set(SWEEP) & set(arguments) or any(word.startswith("hydra.mode=") for word in overrides)
     if not sweeping and (several := lists(overrides)):
         typed = shlex.join(["python", "-m", "runner", "-m", *arguments])

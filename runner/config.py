@@ -104,7 +104,7 @@ class Track:
         points: about how many points a curve gets.
         layers_every: steps between statistics of the layers' activations; 0 for never.
         pictures: whether a run draws its plots.
-        system_metrics: whether processor, memory and GPU use are sampled.
+        system_metrics: whether the use of processor, memory and GPU memory is sampled.
     """
 
     name: Literal["mlflow", "memory", "off"]

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.compose import compose
-from runner.config import ConfigError, from_hydra
+from runner.config import SOURCES, ConfigError, from_hydra
 from runner.schema import nearest
 
 
@@ -93,6 +93,26 @@ def lists(overrides: Sequence[str]) -> list[str]:
     except OverrideParseException:
         return []
     return [override.input_line for override in parsed if override.is_sweep_override() and override.input_line]
+
+
+def refuse_nameless(overrides: Sequence[str]) -> None:
+    """Refuses to choose from a group by something that is no name, such as `optim=null`.
+
+    Raises:
+        ConfigError: the first of these.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except OverrideParseException:
+        return
+    for override in parsed:
+        group = override.key_or_group
+        if group not in (*SOURCES, "train", "track", "executor", "sweep") or override.is_delete():
+            continue
+        if not override.is_sweep_override() and not isinstance(override.value(), str):
+            raise ConfigError(
+                f"{override.input_line}: {group} takes the name of a choice; see python -m runner --help"
+            )
 
 
 def _first_line(problem: Exception) -> str:

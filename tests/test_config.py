@@ -10,6 +10,7 @@ import pytest
 from runner.choose import choose
 from runner.compose import compose
 from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train, flat, from_hydra, from_plain
+from runner.job import job_name
 from runner.optim import OPTIMIZERS
 
 BASE = from_hydra(compose(["data=cifar10", "threads=1"]))
@@ -221,3 +222,8 @@ def test_a_name_that_a_table_lacks_is_answered_with_the_nearest() -> None:
     assert str(refused.value).startswith("'adamm' is not one of adam, momentum, sgd")
     assert str(refused.value).endswith("(nearest: 'adam')")
     assert choose(OPTIMIZERS, Choice("sgd", {"lr": 0.5, "weight_decay": 0.0}))().lr == 0.5
+
+
+def test_other_images_are_another_job() -> None:
+    config = from_hydra(compose(["data=synthetic"]))
+    assert job_name(config, "0123") == job_name(config, "0123") != job_name(config, "0124")

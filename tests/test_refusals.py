@@ -48,6 +48,11 @@ TYPED = {
     "-m optim=adam,adan": ("optim=adan", "rmsprop", "nearest: 'adam'"),
     "-m optim.lr=1e-3,abc": ("optim.lr=abc", "must be a number"),
     "-m optim.lr=interval(0,1)": ("optim.lr=interval(0,1)", "range()"),
+    "optim=null": ("optim=null", "name of a choice"),
+    "model.name=vgg17": ("model.name", "there is no model 'vgg17'"),
+    "-m optim=adam,sgd executor.slots=two": ("executor.slots", "'two'", "whole number"),
+    "-m optim=adam,sgd executor.slots=0": ("executor.slots", "at least 1"),
+    "-m sweep=optim_ablation optim.lr=0.5": ("optim.lr=0.5", "gradient descent"),
     "-m data=synthetic optim.lr=1e-3,0.001": ("optim.lr=0.001", "same configuration"),
 }
 """Command lines that are wrong in themselves, and what their messages must say."""

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner.config import ConfigError, Data, Executor, RunConfig, command, digest, executor, from_hydra
 from runner.data import load_for, resolve
-from runner.explain import explain
+from runner.explain import explain, refuse_nameless
 from runner.job import Job, Order, job_name
 from runner.sweep.space import Cell, Page, Request, cells, page_of, request
 
@@ -67,7 +67,7 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     Raises:
         ConfigError: with every problem of every cell.
     """
-    page, asked = page_of(config), request(arguments)
+    page, asked, how = page_of(config), request(arguments), executor(config)
     compared = tuple(cells(page, asked.swept))
     _refuse_overruled(compared, asked)
     configs = _composed(compared, asked, config, loader)
@@ -84,7 +84,7 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     )
     claims = () if asked.alters() else page.claims
     page = replace(page, claims=claims)
-    return Plan(page, executor(config), title, folder, base, compared, seeds, trials)
+    return Plan(page, how, title, folder, base, compared, seeds, trials)
 
 
 def _refuse_overruled(compared: tuple[Cell, ...], asked: Request) -> None:
@@ -112,6 +112,7 @@ def _composed(
     for cell in compared:
         overrides = [*asked.fixed, *cell.overrides]
         try:
+            refuse_nameless(overrides)
             found.append(from_hydra(loader.load_sweep_config(config, overrides)))
         except (HydraException, OmegaConfBaseException) as problem:
             for line in explain(problem, overrides, _own_choices(config)).splitlines():

@@ -55,13 +55,14 @@ class Sampler:
 
 
 def _gpu() -> dict[str, float]:
-    """The current GPU's use, if this process computes on one."""
+    """The memory of the GPU that this process computes on, if any; a thread of its own has another current one."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return {}
-    free, total = torch.cuda.mem_get_info()
+    number = max(range(torch.cuda.device_count()), key=torch.cuda.memory_reserved)
+    free, total = torch.cuda.mem_get_info(number)
     return {
-        "gpu_0_memory_usage_megabytes": (total - free) / 1e6,
-        "gpu_0_memory_usage_percentage": 100 * (total - free) / total,
-        "process_gpu_memory_megabytes": torch.cuda.memory_reserved() / 1e6,
+        f"gpu_{number}_memory_usage_megabytes": (total - free) / 1e6,
+        f"gpu_{number}_memory_usage_percentage": 100 * (total - free) / total,
+        "process_gpu_memory_megabytes": torch.cuda.memory_reserved(number) / 1e6,
     }
