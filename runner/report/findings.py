@@ -134,7 +134,8 @@ class Findings:
 
     def where(self) -> str:
         """Where the report is kept."""
-        return f"{self.caption()}\nKept in {self.plan.folder}; browse it with: python -m runner ui"
+        browse = "; browse it with: python -m runner ui" if self.plan.base.track.name == "mlflow" else ""
+        return f"{self.caption()}\nKept in {self.plan.folder}{browse}"
 
     def failures(self) -> int:
         """How many trials failed."""
