@@ -4,9 +4,10 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
-from program import eventually, going, runner, runs
-from test_sweep import GRID, LONG, SHORT, steps_done, trials_of
+from program import TINY, eventually, going, runner, runs
+from test_sweep import GRID, LONG, SHORT, steps_done, trials_of, workers
 
 
 @pytest.fixture
@@ -53,23 +54,23 @@ def test_sigterm_to_the_whole_group_leaves_checkpoints_as_ctrl_c_does(tmp_path: 
 
 
 def test_a_trial_that_is_killed_again_and_again_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
-    with going(tmp_path, "-m", "optim=adam", "seed=0,1", *LONG, "executor.slots=1") as process:
+    endless_and_short = ("-m", "train.steps=4000000,20", "sweep.seeds=1", *TINY, "executor.slots=1")
+    with going(tmp_path, *endless_and_short) as process:
         process.until(r"at once")
+        killed: list[int] = []
         for _ in range(3):
-            _kill_worker(process.process.pid)
-        process.until(r"seed 0: failed: its process was ended by SIGKILL, 3 times")
+            _kill_worker(process.process.pid, killed)
+        process.until(r"train.steps=4000000 seed 0: failed: its process was ended by SIGKILL, 3 times")
         assert process.end() == 1
     assert "1 failed" in process.output
-    status = {seed: run.info.status for (_, seed), run in trials_of(tmp_path).items()}
-    assert status["1"] == "FINISHED"
-    assert status.get("0", "FAILED") == "FAILED"  # it may have been killed before it had a page
+    status = {cell: run.info.status for (cell, _), run in trials_of(tmp_path).items()}
+    assert status["train.steps=20"] == "FINISHED"
+    assert status.get("train.steps=4000000", "FAILED") == "FAILED"  # it may be killed before it has a page
 
 
-def _kill_worker(controller: int) -> None:
-    """Kills the one trial that is running, and returns when it is gone."""
-    import psutil
-    from test_sweep import workers
-
-    (worker,) = eventually(lambda: workers(psutil.Process(controller)), "a trial's process")
+def _kill_worker(controller: int, killed: list[int]) -> None:
+    """Kills the one trial that is running, once its process is another than those that were killed before."""
+    fresh = lambda: [w for w in workers(psutil.Process(controller)) if w.pid not in killed]  # noqa: E731
+    (worker,) = eventually(fresh, "a trial's process")
+    killed.append(worker.pid)
     worker.kill()
-    eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, "its end")
