@@ -9,34 +9,20 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from tables import TABLES
 
 from runner import config, places, schema
-from runner.activations import ACTIVATIONS
-from runner.augment import AUGMENTATIONS
 from runner.compose import compose
 from runner.config import SOURCES, Choice, RunConfig, command, flat, from_hydra, typed
-from runner.data import DATA
-from runner.initializers import INITIALIZERS
-from runner.models import MODELS
 from runner.optim import OPTIMIZERS
-from runner.schedules import SCHEDULES
 from runner.track import TRACKERS
 
-TABLES: dict[str, Mapping[str, Any]] = {
-    "model": MODELS,
-    "optim": OPTIMIZERS,
-    "activation": ACTIVATIONS,
-    "init": INITIALIZERS,
-    "augment": AUGMENTATIONS,
-    "data": DATA,
-    "schedule": SCHEDULES,
-    "track": TRACKERS,
-}
+OF_GROUPS: dict[str, Mapping[str, Any]] = {**TABLES, "track": TRACKERS}
 NO_FUNCTION = {("init", "default")}
 """Stands for the initializer that each network names."""
 
 FILES = sorted(places.conf().glob("*/*.yaml"))
-OF_TABLES = [file for file in FILES if file.parent.name in TABLES]
+OF_TABLES = [file for file in FILES if file.parent.name in OF_GROUPS]
 
 
 def named(file: Path) -> str:
@@ -71,14 +57,14 @@ def test_every_group_of_the_configuration_has_a_folder_and_every_folder_is_one()
 @pytest.mark.parametrize("file", FILES, ids=named)
 def test_every_choice_composes_to_a_run(file: Path) -> None:
     found = composed(*alone(file))
-    if file.parent.name in TABLES:
+    if file.parent.name in OF_GROUPS:
         assert getattr(found, file.parent.name).name == file.stem
 
 
-@pytest.mark.parametrize("group", TABLES)
+@pytest.mark.parametrize("group", OF_GROUPS)
 def test_every_function_has_a_file_and_every_file_a_function(group: str) -> None:
     files = {file.stem for file in OF_TABLES if file.parent.name == group}
-    assert files == set(TABLES[group]) | {name for other, name in NO_FUNCTION if other == group}
+    assert files == set(OF_GROUPS[group]) | {name for other, name in NO_FUNCTION if other == group}
 
 
 @pytest.mark.parametrize("file", [file for file in OF_TABLES if file.parent.name in SOURCES], ids=named)

@@ -3,32 +3,16 @@
 import inspect
 import math
 import typing
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from tables import TABLES
 
 from runner import config, schema
-from runner.activations import ACTIVATIONS
-from runner.augment import AUGMENTATIONS
 from runner.config import SOURCES
-from runner.data import DATA
-from runner.initializers import INITIALIZERS
-from runner.models import MODELS
-from runner.optim import OPTIMIZERS
-from runner.schedules import SCHEDULES
 from runner.schema import Bound, Count, Fraction, NonNegative, NonNegativeInt, Positive, ProperFraction, checked
 
-TABLES: dict[str, Mapping[str, Any]] = {
-    "model": MODELS,
-    "optim": OPTIMIZERS,
-    "activation": ACTIVATIONS,
-    "init": INITIALIZERS,
-    "augment": AUGMENTATIONS,
-    "data": DATA,
-    "schedule": SCHEDULES,
-}
 ENTRIES = [(group, name) for group, table in TABLES.items() for name in table]
 
 
