@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import hydra
@@ -83,14 +82,15 @@ def _one(cfg: DictConfig) -> RunConfig:
 
 def _run(config: RunConfig) -> None:
     """One run on this terminal; exits as a shell expects where a signal stopped it."""
-    from runner.data import load_for, resolve
+    from runner.data import load_for
     from runner.describe import run_name
     from runner.job import Job, Order, job_name
     from runner.screen import Screen, command_line
+    from runner.settle import settled
     from runner.stop import Stop
 
     with Screen() as screen:
-        config = replace(config, data=resolve(config.data, screen.say))
+        config = settled(config, screen.say)
         data = load_for(config).digest  # what is wrong with the data is said before torch is imported
         from runner.run import run
 

@@ -1,22 +1,29 @@
 """What a finished run leaves on its page beside its curves: predictions, pictures and weights."""
 
+import csv
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from runner import checkpoint, draws, pictures
+from runner.augment import AUGMENTATIONS
 from runner.build import Parts
+from runner.choose import choose
 from runner.config import RunConfig
 from runner.course import Course
 from runner.losses import probabilities
 from runner.track import Tracker
-from runner.train import as_float
 
 SHOWN = 32
-"""Images in a grid."""
+"""Mistakes in a grid."""
+
+AUGMENTED = 16
+"""Images beside what the augmentation makes of them, evenly spread over the training set."""
 
 
 def leave_artifacts(
@@ -33,7 +40,7 @@ def leave_artifacts(
         _of_training(config, parts, course, folder)
         _of_predictions(parts, logits, folder)
     for file in sorted(folder.iterdir()):
-        tracker.artifact(file, "pictures" if file.suffix == ".png" else "")
+        tracker.artifact(file, "pictures" if file.suffix == ".svg" else "")
 
 
 def confusion(parts: Parts, logits: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
@@ -55,8 +62,18 @@ def _numbers(parts: Parts, course: Course, logits: Tensor, folder: Path) -> None
         "images_by_class": counts.tolist(),
     }
     (folder / "test.json").write_text(json.dumps(found, indent=1))
+    _write_curves(course.history, folder / "curves.csv")
     if course.layers:
         (folder / "layers.json").write_text(json.dumps(course.layers))
+
+
+def _write_curves(history: Sequence[tuple[int, Mapping[str, float]]], path: Path) -> None:
+    """Every record, a line each: a store may keep fewer points. What a record did not measure stays empty."""
+    metrics = list(dict.fromkeys(metric for _, values in history for metric in values))
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["step", *metrics])
+        writer.writerows([step, *(values.get(metric, "") for metric in metrics)] for step, values in history)
 
 
 def _of_training(config: RunConfig, parts: Parts, course: Course, folder: Path) -> None:
@@ -64,31 +81,34 @@ def _of_training(config: RunConfig, parts: Parts, course: Course, folder: Path) 
     for step, metrics in course.history:
         for metric, value in metrics.items():
             curves[metric].append((step, value))
-    pictures.curves(curves, folder / "curves.png")
+    pictures.curves(curves, folder / "curves.svg")
     for side in ("train", "test") if course.layers else ():
         history = [(step, layers[side]) for step, layers in course.layers]
-        pictures.layers(history, folder / f"layers_{side}.png")
-    images = parts.training.images[:16]
-    versions = parts.augment(as_float(images, parts), draws.key(config.seed, "augment", 0))
-    pictures.augmented(_shown(images), _shown(versions.permute(0, 2, 3, 1)), folder / "augmented.png")
+        pictures.layers(history, folder / f"layers_{side}.svg")
+    which = parts.training.which[:: max(1, len(parts.training) // AUGMENTED)][:AUGMENTED]
+    images = parts.training.gathered(which)
+    key = torch.tensor([draws.key(config.seed, "augment")], device=parts.device)
+    augment = choose(AUGMENTATIONS, config.augment)
+    versions = augment(parts.as_float(images)[None], draws.Draws(draws.fold(key, 0), len(images)))[0]
+    pictures.augmented(_shown(images), _shown(versions.permute(0, 2, 3, 1)), folder / "augmented.svg")
 
 
 def _of_predictions(parts: Parts, logits: Tensor, folder: Path) -> None:
     matrix = confusion(parts, logits)
     counts = matrix.sum(axis=1)
-    pictures.confusion(matrix, parts.classes, folder / "confusion.png")
+    pictures.confusion(matrix, parts.classes, folder / "confusion.svg")
     accuracy = matrix.diagonal() / np.maximum(counts, 1)
-    pictures.per_class(accuracy, counts, parts.classes, folder / "per_class.png")
+    pictures.per_class(accuracy, counts, parts.classes, folder / "per_class.svg")
     sure, taken = probabilities(logits).max(dim=1)
     wrong = (taken != parts.test.labels).nonzero()[:, 0]
     wrong = wrong[sure[wrong].argsort(descending=True)][:SHOWN]  # the surest mistakes tell most
     pictures.misclassified(
-        _shown(parts.test.images[wrong]),
+        _shown(parts.test.gathered(wrong)),
         _shown(parts.test.labels[wrong]),
         _shown(taken[wrong]),
         _shown(sure[wrong]),
         parts.classes,
-        folder / "misclassified.png",
+        folder / "misclassified.svg",
     )
 
 

@@ -1,73 +1,75 @@
 """From a configuration to what trains: the only order of construction."""
 
+import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from runner import draws
 from runner.activations import ACTIVATIONS, gain
-from runner.augment import AUGMENTATIONS
 from runner.choose import choose
 from runner.config import ConfigError, RunConfig
 from runner.cost import forward_flops
 from runner.data import Dataset, Split
 from runner.initializers import initialize
-from runner.losses import LOSSES
 from runner.models import MODELS
-from runner.optim import OPTIMIZERS, FlatParameters, Rule
-from runner.schedules import SCHEDULES
+from runner.optim import OPTIMIZERS, Rule
+from runner.schedules import SCHEDULES, Numbers
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examples:
-    """Images and labels on the device.
+    """Images and their labels, or some of them.
 
     Attributes:
-        images: uint8 [n, height, width, channels].
+        images: uint8 [n, height, width, channels], on the device or on the host.
         labels: int64 [n].
+        which: the indices of those that are meant, int64 [m].
     """
 
     images: Tensor
     labels: Tensor
+    which: Tensor
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.which)
+
+    def gathered(self, which: Tensor) -> Tensor:
+        """The images of these indices [...], on the device."""
+        return self.images[which.to(self.images.device)].to(which.device)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parts:
-    """All that a training loop needs, on its device.
+    """What a run is made of, on its device.
 
     Attributes:
-        weights: the network's parameters as one vector.
-        memory: the optimizer's state, [vectors, n].
-        factor: the schedule: of the learning rate, at a step.
-        augment: of float images [batch, channels, height, width] on the 0..255 scale, with a key.
-        scale: from there to the network's input.
+        network: with its initial weights.
+        rule: the optimizer; its learning rate is `rule.lr * factors(at_steps)`.
+        factors: the schedule.
+        scale: from float images [..., channels, height, width] on the 0..255 scale to the network's input.
+        exact: the precision of weights, optimizer and loss.
+        compute: the precision of the layers.
         batch: images a step.
         steps: steps of the whole run.
         flops: floating-point operations of one image's forward pass, a multiply-add counted as two.
     """
 
     network: nn.Module
-    criterion: Callable[[Tensor, Tensor], Tensor]
-    weights: FlatParameters
     rule: Rule
-    memory: Tensor
-    factor: Callable[[int], float]
-    augment: Callable[[Tensor, int], Tensor]
+    factors: Callable[[Numbers], Numbers]
     scale: Callable[[Tensor], Tensor]
     training: Examples
     validation: Examples
     test: Examples
     classes: tuple[str, ...]
     device: torch.device
+    exact: torch.dtype
     compute: torch.dtype
     batch: int
     steps: int
@@ -77,6 +79,10 @@ class Parts:
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
 
+    def as_float(self, images: Tensor) -> Tensor:
+        """Stored images [..., height, width, channels] as floats [..., channels, height, width]."""
+        return images.movedim(-1, -3).to(self.exact)
+
 
 def build(config: RunConfig, dataset: Dataset) -> Parts:
     """The parts of a run, its network initialized.
@@ -85,32 +91,29 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
         ConfigError: what was chosen does not go together.
     """
     device = find_device(config.device)
+    assert config.train.precision != "auto", "see settle.settled"
     compute = PRECISIONS[config.train.precision]
+    exact = torch.promote_types(compute, torch.float32)
     _set_tf32(config.train.precision == "tf32")
-    training, validation = _split(dataset.train, config, device)
-    network = _network(config, dataset).to(device, _weights_dtype(compute))
-    flops = _checked_flops(network, config, dataset, device)
-    weights, rule = FlatParameters(network), choose(OPTIMIZERS, config.optim)()
+    whole, test = _examples_on(dataset, _where_images_are(config, dataset, device), device)
+    training, validation = _split(whole, config)
+    network = _network(config, dataset).to(device, exact)
     steps = _steps(config, len(training))
-    smoothing = config.train.label_smoothing
     return Parts(
         network=network,
-        criterion=partial(LOSSES[config.train.loss], smoothing=smoothing),
-        weights=weights,
-        rule=rule,
-        memory=torch.zeros(rule.vectors, len(weights.vector), dtype=weights.vector.dtype, device=device),
-        factor=partial(choose(SCHEDULES, config.schedule), steps=steps),
-        augment=choose(AUGMENTATIONS, config.augment),
-        scale=_scale(config, training),
+        rule=choose(OPTIMIZERS, config.optim)(),
+        factors=functools.partial(choose(SCHEDULES, config.schedule), steps=steps),
+        scale=_scale(config, whole),
         training=training,
         validation=validation,
-        test=_examples(dataset.test, device),
+        test=test,
         classes=dataset.classes,
         device=device,
+        exact=exact,
         compute=compute,
         batch=config.train.batch,
         steps=steps,
-        flops=flops,
+        flops=_checked_flops(network, config, dataset, device),
     )
 
 
@@ -135,11 +138,6 @@ def _set_tf32(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
-def _weights_dtype(compute: torch.dtype) -> torch.dtype:
-    """Weights are float32 or float64; bfloat16 is for computing only."""
-    return torch.float64 if compute == torch.float64 else torch.float32
-
-
 def _network(config: RunConfig, dataset: Dataset) -> nn.Module:
     height, width, channels = dataset.train.images.shape[1:]
     activation = choose(ACTIVATIONS, config.activation)
@@ -162,22 +160,39 @@ def _checked_flops(network: nn.Module, config: RunConfig, dataset: Dataset, devi
     return flops
 
 
-def _examples(split: Split, device: torch.device) -> Examples:
-    return Examples(torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device))
+ROOM = 0.5
+"""The share of a GPU's free memory that images may take."""
 
 
-def _split(split: Split, config: RunConfig, device: torch.device) -> tuple[Examples, Examples]:
+def _where_images_are(config: RunConfig, dataset: Dataset, device: torch.device) -> torch.device:
+    """On the device, or for `prefetch` on the host, where they are mapped from files."""
+    if config.train.loader != "auto" or device.type == "cpu":
+        return torch.device("cpu") if config.train.loader == "prefetch" else device
+    free, _ = torch.cuda.mem_get_info(device)
+    size = dataset.train.images.nbytes + dataset.test.images.nbytes
+    return device if size < ROOM * free else torch.device("cpu")
+
+
+@functools.lru_cache(maxsize=4)
+def _examples_on(dataset: Dataset, place: torch.device, device: torch.device) -> tuple[Examples, Examples]:
+    """All training and all test images; the same ones for all runs of a process."""
+
+    def examples(split: Split) -> Examples:
+        images, labels = torch.from_numpy(split.images).to(place), torch.from_numpy(split.labels).to(device)
+        return Examples(images, labels, torch.arange(len(labels), device=device))
+
+    return examples(dataset.train), examples(dataset.test)
+
+
+def _split(whole: Examples, config: RunConfig) -> tuple[Examples, Examples]:
     """The training set, and the share of it that is held out by seed."""
-    whole = _examples(split, device)
     held_out = round(config.train.validation * len(whole))
     if not held_out:
-        return whole, Examples(whole.images[:0], whole.labels[:0])
-    order = draws.permutation(draws.key(config.seed, "validation"), len(whole), device)
-    ours, theirs = order[held_out:].sort().values, order[:held_out].sort().values
-    return (
-        Examples(whole.images[ours], whole.labels[ours]),
-        Examples(whole.images[theirs], whole.labels[theirs]),
-    )
+        return whole, replace(whole, which=whole.which[:0])
+    of_seed = torch.tensor(draws.key(config.seed, "validation"), device=whole.which.device)
+    order = draws.permutation(of_seed, len(whole))
+    parts = order[held_out:].sort().values, order[:held_out].sort().values
+    return replace(whole, which=parts[0]), replace(whole, which=parts[1])
 
 
 def _steps(config: RunConfig, images: int) -> int:
@@ -188,16 +203,19 @@ def _steps(config: RunConfig, images: int) -> int:
 
 
 def _scale(config: RunConfig, training: Examples) -> Callable[[Tensor], Tensor]:
+    """The same for every seed, so of all training images, those held out included."""
     if config.data.scale == "raw":
         return lambda images: images
     if config.data.scale == "symmetric":
         return lambda images: images / 127.5 - 1
-    mean, deviation = _moments(training.images)
+    mean, deviation = _moments(training)
     return lambda images: (images - mean.to(images)) / deviation.to(images)
 
 
-def _moments(images: Tensor) -> tuple[Tensor, Tensor]:
+@functools.lru_cache(maxsize=4)
+def _moments(training: Examples) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel, [channels, 1, 1]: exact, from the counts of the 256 values."""
+    images = training.gathered(training.which)
     values = torch.arange(256, dtype=torch.float64, device=images.device)
     means, deviations = [], []
     for channel in range(images.shape[-1]):

@@ -73,7 +73,11 @@ class Train:
         loss: `cross_entropy` on logits, or `squared_error` on a sigmoid (networks of one output).
         clip: largest gradient norm; None for no clipping.
         label_smoothing: the share of the target that is spread over all classes.
-        precision: `bf16` computes in bfloat16 (autocast) with float32 weights; `tf32` allows it on CUDA.
+        precision: of the layers. `bf16` computes in bfloat16, with weights, norms' statistics, logits and loss in
+            float32; `tf32` lets CUDA round float32 products to it; `auto` is `bf16` where the device has it, else
+            `fp32`.
+        loader: `resident` holds all images on the device; `prefetch` reads batches ahead from the mapped files, for
+            a set that is larger than the memory; `auto` takes the first where they fit.
         validation: the share of the training set held out, by seed.
         augment_test: whether the evaluation sees augmented images, as document 002's notebooks do.
         checkpoint_seconds: time between checkpoints.
@@ -87,7 +91,8 @@ class Train:
     loss: Literal["cross_entropy", "squared_error"]
     clip: Positive | None
     label_smoothing: ProperFraction
-    precision: Literal["fp32", "tf32", "bf16", "fp64"]
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp64"]
+    loader: Literal["auto", "resident", "prefetch"]
     validation: ProperFraction
     augment_test: bool
     checkpoint_seconds: NonNegative
@@ -101,7 +106,8 @@ class Track:
         name: `mlflow`, `memory` (lost with the process) or `off`.
         uri: MLflow's tracking URI; None for `$MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
         experiment: MLflow's experiment.
-        points: about how many points a curve gets.
+        points: about how many points a curve gets in the store.
+        records: about how many points of the training curve are recorded; curves.csv has them all.
         layers_every: steps between statistics of the layers' activations; 0 for never.
         pictures: whether a run draws its plots.
         system_metrics: whether the use of processor, memory and GPU memory is sampled.
@@ -111,6 +117,7 @@ class Track:
     uri: str | None
     experiment: str
     points: Count
+    records: Count
     layers_every: NonNegativeInt
     pictures: bool
     system_metrics: bool
@@ -121,10 +128,12 @@ class Executor:
     """How the trials of a sweep are run.
 
     Attributes:
-        slots: trials at once; None for one a core, or `slots_per_gpu` a GPU.
+        name: `local` runs each in a process of its own, `fused` many as one program.
+        slots: trials at once; None for one a core, or `slots_per_gpu` a GPU; fused, for what is fastest.
+        slots_per_gpu: trials at once on a GPU; fused, stacks of trials.
     """
 
-    name: Literal["local"]
+    name: Literal["local", "fused"]
     slots: Count | None
     slots_per_gpu: Count
 
@@ -160,9 +169,19 @@ class RunConfig:
         plain = asdict(self)
         for place in ("track", "device", "threads", "out", "fresh"):
             del plain[place]
-        del plain["data"]["root"], plain["data"]["note"], plain["train"]["checkpoint_seconds"]
+        del plain["data"]["root"], plain["data"]["note"]
+        del plain["train"]["checkpoint_seconds"], plain["train"]["loader"]
         plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k != "download"}
         return plain
+
+    def family(self) -> str:
+        """Equal for two configurations that can be trained in one stack, if their data are the same."""
+        plain = self.what()
+        for own in ("seed", "init", "activation", "optim", "schedule", "augment"):
+            del plain[own]
+        for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip"):
+            del plain["train"][own]
+        return digest(plain)
 
     def identity(self) -> str:
         """Twelve hexadecimal digits, equal for two configurations exactly when they ask for the same numbers."""

@@ -9,8 +9,9 @@ from torch import Tensor
 from runner import checkpoint
 from runner.build import Parts
 from runner.config import RunConfig
+from runner.member import Member, State
 from runner.pictures import Activations
-from runner.train import State
+from runner.stack import Stack
 
 
 @dataclass
@@ -30,27 +31,29 @@ class Course:
     test_logits: Tensor | None = None
 
 
-def resumed(path: Path, parts: Parts, config: RunConfig) -> Course:
-    """The course of a run so far, its weights and optimizer put back; a new one where there is no checkpoint."""
-    totals = torch.zeros(3, dtype=torch.float64, device=parts.device)
+def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Tensor | None]":
+    """The course of a run so far, and its optimizer's memory; of a new one where there is no checkpoint.
+
+    The network of `parts` gets the weights of the checkpoint.
+    """
     saved = checkpoint.load(path, config.identity())
     if saved is None:
-        return Course(State(0, totals))
+        return Course(State(0, torch.zeros(3, dtype=torch.float64))), None
     parts.network.load_state_dict(saved["network"])
-    parts.memory.copy_(saved["memory"])
-    state = State(saved["step"], saved["totals"].to(parts.device), saved["diverged"])
-    return Course(state, saved["history"], saved["layers"], saved["seconds"], saved["training_seconds"])
+    state = State(saved["step"], saved["totals"], saved["diverged"])
+    course = Course(state, saved["history"], saved["layers"], saved["seconds"], saved["training_seconds"])
+    return course, saved["memory"]
 
 
-def save(path: Path, parts: Parts, config: RunConfig, course: Course) -> None:
-    """Makes a checkpoint of a run."""
+def save(path: Path, stack: Stack, member: Member, course: Course) -> None:
+    """Makes a checkpoint of a run in a stack."""
     content = {
-        "identity": config.identity(),
+        "identity": member.config.identity(),
         "step": course.state.step,
         "totals": course.state.totals,
         "diverged": course.state.diverged,
-        "network": parts.network.state_dict(),
-        "memory": parts.memory,
+        "network": {name: tensor.clone() for name, tensor in member.parts.network.state_dict().items()},
+        "memory": stack.memory(member).clone(),
         "history": course.history,
         "layers": course.layers,
         "seconds": course.seconds,

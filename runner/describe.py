@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from omegaconf import OmegaConf
+import yaml
 
 from runner.config import RunConfig, command, flat
 from runner.data import Dataset
 from runner.job import Order
 from runner.track import DatasetFacts, Facts, environment
+
+CDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""PyYAML's quick one, where it was built with it."""
 
 
 def run_name(config: RunConfig) -> str:
@@ -38,7 +41,7 @@ def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> 
 
 def config_yaml(config: RunConfig) -> str:
     """The resolved configuration as YAML."""
-    return OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
+    return str(yaml.dump(json.loads(json.dumps(asdict(config), default=dict)), Dumper=CDumper, sort_keys=False))
 
 
 def plain(value: object) -> str | int | float | bool | None:

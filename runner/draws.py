@@ -4,12 +4,17 @@ A key is made of the run's seed, what the draw is for, and the step: never of wh
 batches and augmentations are the same alone, in a pool, beside others in one program, or continued after a stop;
 and they are the same on every device, because the draws are integer arithmetic.
 
+Keys that a device works with are tensors, one for each run that is trained there at once: `fold` makes the key of
+a step from the key of a run, without the host.
+
 The generator is a counter hashed twice by the 32-bit finalizer `lowbias32` (C. Wellons, "Prospecting for hash
 functions", 2018), once with each half of the key.
 """
 
+import functools
 import hashlib
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,10 +28,19 @@ def key(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def bits(key: int, count: int, device: torch.device | str = "cpu") -> Tensor:
-    """`count` random 32-bit numbers, as int64 [count]."""
-    low, high = key & _MASK, key >> 32
-    counter = torch.arange(count, dtype=torch.int64, device=device)
+def fold(keys: Tensor, number: Tensor | int) -> Tensor:
+    """A key for each key and number (of 32 bits), int64."""
+    low, high = keys & _MASK, keys >> 32
+    first = _mixed((low + number) & _MASK)
+    second = _mixed((first + high) & _MASK)
+    third = _mixed((second + first + 0x9E3779B9) & _MASK)
+    return (third >> 1 << 32) + second
+
+
+def bits(keys: Tensor, count: int, first: int = 0) -> Tensor:
+    """`count` of the random 32-bit numbers of each key, from number `first` on; int64 [*keys.shape, count]."""
+    low, high = (keys & _MASK).unsqueeze(-1), (keys >> 32).unsqueeze(-1)
+    counter = torch.arange(first, first + count, dtype=torch.int64, device=keys.device)
     return _mixed((_mixed((counter + low) & _MASK) + high) & _MASK)
 
 
@@ -36,12 +50,37 @@ def _mixed(x: Tensor) -> Tensor:
     return x ^ (x >> 16)
 
 
-def uniform(key: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-    """Draws from [0, 1), float32 with 24 random bits, of the given shape."""
-    numbers = bits(key, math.prod(shape), device) >> 8
-    return (numbers.float() * 2.0**-24).view(shape)
+def uniform(keys: Tensor, *shape: int, first: int = 0) -> Tensor:
+    """Draws from [0, 1) for each key, float32 with 24 random bits, [*keys.shape, *shape]; see `bits`."""
+    numbers = bits(keys, math.prod(shape), first) >> 8
+    return (numbers.float() * 2.0**-24).view(*keys.shape, *shape)
 
 
-def permutation(key: int, count: int, device: torch.device | str = "cpu") -> Tensor:
-    """The numbers 0..count-1 in random order, int64 [count]."""
-    return bits(key, count, device).argsort(stable=True)
+def permutation(keys: Tensor, count: int) -> Tensor:
+    """The numbers 0..count-1 in random order for each key, int64 [*keys.shape, count]."""
+    return bits(keys, count).argsort(dim=-1, stable=True)
+
+
+@functools.cache
+def _numbers(purposes: tuple[str, ...], device: torch.device) -> Tensor:
+    """A number for each purpose, [purposes, 1]; on the device once and for all."""
+    return torch.tensor([[key(0, purpose) & _MASK] for purpose in purposes], device=device)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws for the images of a batch: a number for each, by purpose.
+
+    Attributes:
+        keys: one for each run, int64 [runs].
+        images: in the batch of each.
+        first: the number of its first image, where it is a part of something larger.
+    """
+
+    keys: Tensor
+    images: int
+    first: int = 0
+
+    def __call__(self, *purposes: str) -> Tensor:
+        """From [0, 1), float32 [purposes, runs, images]."""
+        return uniform(fold(self.keys, _numbers(purposes, self.keys.device)), self.images, first=self.first)

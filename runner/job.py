@@ -114,6 +114,10 @@ class Job:
         plain = json.loads((self.folder / "job.json").read_text())
         return Order(**{**plain, "config": from_plain(plain["config"])})
 
+    def has(self, order: Order) -> bool:
+        """Whether this very order was given."""
+        return (self.folder / "job.json").exists() and self.order() == order
+
     def give(self, order: Order) -> None:
         """Writes the order."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +139,7 @@ class Job:
 
     def tracked(self, *, uri: str, run_id: str) -> None:
         """Remembers the tracked run, so that whoever goes on with the job goes on with it."""
-        write_json({"uri": uri, "run_id": run_id}, self.folder / "run.json")
+        write_json({"uri": uri, "run_id": run_id}, self.folder / "run.json", durable=False)
 
     def reopen(self, *, fresh: bool) -> None:
         """Makes an ended job open again; for whoever holds the lock.

@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from runner.build import Examples, Parts
 from runner.pictures import Activations
-from runner.train import as_float, autocast
 
 BINS = 30
 IMAGES = 100
-"""How many images the statistics are of: the first of a set, which are the same at every step."""
+"""How many images the statistics are of: evenly spread over a set, and the same ones at every step."""
 
 
 def statistics(parts: Parts) -> dict[str, dict[str, Activations]]:
@@ -36,8 +35,9 @@ def _of(parts: Parts, examples: Examples) -> dict[str, Activations]:
     handles = [layer.register_forward_hook(_describing(found, name)) for name, layer in layers.items()]
     training = parts.network.training
     parts.network.eval()
-    with torch.no_grad(), autocast(parts):
-        parts.network(parts.scale(as_float(examples.images[:IMAGES], parts)))
+    which = examples.which[:: max(1, len(examples) // IMAGES)][:IMAGES]
+    with torch.no_grad():
+        parts.network(parts.scale(parts.as_float(examples.gathered(which))))
     parts.network.train(training)
     for handle in handles:
         handle.remove()

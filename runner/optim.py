@@ -1,24 +1,24 @@
-"""Optimizers, as arithmetic on one flat vector of weights.
+"""Optimizers, as arithmetic on the flat weights of the networks that are trained together, a row each.
 
-A network's parameters are views of one vector (see `FlatParameters`), so that an update is a handful of
-operations whatever the number of layers. A rule keeps its state in vectors of the same length; the rate and the
-number of the step come from outside.
+An update is a handful of operations whatever the number of layers and of networks. A rule keeps its state in
+arrays of the weights' shape; the rates and the numbers of the steps come from outside, and so may the options: one
+number, or a tensor [networks, 1] where networks differ in it.
 
-(torch.optim computes the same, and the tests compare with it. It imports torch's compiler when it is first used,
-which takes longer than a short run.)
+(torch.optim computes the same, and the tests compare with it; its Adam takes one rate for all. It also imports
+torch's compiler when it is first used, which takes longer than a short run.)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from runner.schema import NonNegative, Positive, ProperFraction
 
-Update: TypeAlias = Callable[[Tensor, Tensor, Tensor, float, int], None]
-"""Changes weights [n] and state [vectors, n] in place, given the gradient [n], the rate, and the step from 1."""
+Update: TypeAlias = Callable[[Tensor, Sequence[Tensor], Tensor, Tensor, Tensor], None]
+"""Changes weights [networks, n] and state (`vectors` arrays of that shape) in place, given the gradient of that
+shape, the rates [networks, 1], and the numbers of the steps from 1, float64 [networks, 1]."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Rule:
 
     Attributes:
         lr: its learning rate, before the schedule.
-        vectors: how many vectors of state it keeps; they start as zeros.
+        vectors: how many vectors of state it keeps for a network; they start as zeros.
     """
 
     lr: float
@@ -38,8 +38,8 @@ class Rule:
 def sgd(*, lr: Positive, weight_decay: NonNegative) -> Rule:
     """Plain stochastic gradient descent."""
 
-    def update(weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int) -> None:
-        weights.sub_(_decayed(gradient, weights, weight_decay), alpha=rate)
+    def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
+        weights.addcmul_(_decayed(gradient, weights, weight_decay), rate, value=-1)
 
     return Rule(lr, 0, update)
 
@@ -47,9 +47,9 @@ def sgd(*, lr: Positive, weight_decay: NonNegative) -> Rule:
 def momentum(*, lr: Positive, momentum: ProperFraction, weight_decay: NonNegative) -> Rule:
     """Gradient descent with Polyak's momentum: v = momentum v + gradient; weights -= lr v."""
 
-    def update(weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int) -> None:
+    def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
         velocity = state[0].mul_(momentum).add_(_decayed(gradient, weights, weight_decay))
-        weights.sub_(velocity, alpha=rate)
+        weights.addcmul_(velocity, rate, value=-1)
 
     return Rule(lr, 1, update)
 
@@ -57,10 +57,10 @@ def momentum(*, lr: Positive, momentum: ProperFraction, weight_decay: NonNegativ
 def nesterov(*, lr: Positive, momentum: ProperFraction, weight_decay: NonNegative) -> Rule:
     """Gradient descent with Nesterov's momentum, in the form of Sutskever et al. 2013."""
 
-    def update(weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int) -> None:
+    def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
         gradient = _decayed(gradient, weights, weight_decay)
         velocity = state[0].mul_(momentum).add_(gradient)
-        weights.sub_(gradient.add(velocity, alpha=momentum), alpha=rate)
+        weights.addcmul_(gradient + velocity * momentum, rate, value=-1)
 
     return Rule(lr, 1, update)
 
@@ -70,7 +70,7 @@ def adam(
 ) -> Rule:
     """Adam (Kingma & Ba 2015, algorithm 1); the decay is added to the gradient."""
 
-    def update(weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int) -> None:
+    def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
         _adam(weights, state, _decayed(gradient, weights, weight_decay), rate, step, betas, eps)
 
     return Rule(lr, 2, update)
@@ -81,7 +81,7 @@ def adamw(
 ) -> Rule:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019): weights -= rate weight_decay weights."""
 
-    def update(weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int) -> None:
+    def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
         weights.mul_(1 - rate * weight_decay)
         _adam(weights, state, gradient, rate, step, betas, eps)
 
@@ -93,12 +93,12 @@ def rmsprop(
 ) -> Rule:
     """RMSProp (Tieleman & Hinton 2012, lecture 6e): the gradient over the root of its mean square."""
 
-    def update(weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int) -> None:
+    def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
         square, velocity = state
         gradient = _decayed(gradient, weights, weight_decay)
-        square.mul_(alpha).addcmul_(gradient, gradient, value=1 - alpha)
+        square.mul_(alpha).add_(gradient.square().mul_(1 - alpha))
         velocity.mul_(momentum).addcdiv_(gradient, square.sqrt().add_(eps))
-        weights.sub_(velocity, alpha=rate)
+        weights.addcmul_(velocity, rate, value=-1)
 
     return Rule(lr, 2, update)
 
@@ -113,53 +113,25 @@ OPTIMIZERS = {
 }
 
 
-def _decayed(gradient: Tensor, weights: Tensor, weight_decay: float) -> Tensor:
+def _decayed(gradient: Tensor, weights: Tensor, weight_decay: float | Tensor) -> Tensor:
     """The gradient of the loss plus weight_decay / 2 times the squared weights."""
-    return gradient.add(weights, alpha=weight_decay) if weight_decay else gradient
+    if isinstance(weight_decay, float) and not weight_decay:
+        return gradient
+    return gradient + weights * weight_decay
 
 
 def _adam(
-    weights: Tensor, state: Tensor, gradient: Tensor, rate: float, step: int, betas: tuple[float, float], eps: float
+    weights: Tensor,
+    state: Sequence[Tensor],
+    gradient: Tensor,
+    rate: Tensor,
+    step: Tensor,
+    betas: tuple[float | Tensor, float | Tensor],
+    eps: float | Tensor,
 ) -> None:
     mean, square = state
-    mean.lerp_(gradient, 1 - betas[0])
-    square.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
-    spread = square.sqrt().div_((1 - betas[1] ** step) ** 0.5).add_(eps)
-    weights.addcdiv_(mean, spread, value=-rate / (1 - betas[0] ** step))
-
-
-class FlatParameters:
-    """A network's parameters as one vector that they are views of, in the order of `network.parameters()`.
-
-    Attributes:
-        vector: all weights, [n].
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self._parameters = list(network.parameters())
-        self.vector = self.join([parameter.detach() for parameter in self._parameters])
-        start = 0
-        for parameter in self._parameters:
-            piece = self.vector[start : start + parameter.numel()]
-            parameter.data = _unflat(piece, parameter)
-            start += parameter.numel()
-
-    def gradient(self, loss: Tensor) -> Tensor:
-        """The gradient of `loss`, [n]."""
-        return self.join(torch.autograd.grad(loss, self._parameters))
-
-    def join(self, tensors: "list[Tensor] | tuple[Tensor, ...]") -> Tensor:
-        """One tensor a parameter, of its shape, as one vector."""
-        return torch.cat([_flat(tensor) for tensor in tensors])
-
-
-def _flat(tensor: Tensor) -> Tensor:
-    """Convolutions' weights are laid out channels last, as the convolution wants them."""
-    return (tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor).reshape(-1)
-
-
-def _unflat(piece: Tensor, parameter: Tensor) -> Tensor:
-    if parameter.dim() != 4:
-        return piece.view(parameter.shape)
-    outputs, inputs, height, width = parameter.shape
-    return piece.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
+    mean.mul_(betas[0]).add_(gradient * (1 - betas[0]))
+    square.mul_(betas[1]).add_(gradient.square().mul_(1 - betas[1]))
+    of_mean, of_square = (1 - kept**step for kept in betas)
+    spread = square.sqrt().div_(of_square.sqrt().to(square.dtype)).add_(eps)
+    weights.addcdiv_(mean * (-rate / of_mean.to(rate.dtype)), spread)

@@ -1,10 +1,12 @@
 """One run, from its configuration to its result; the only place that knows all the others."""
 
+import contextlib
+import math
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +16,16 @@ import torch
 from runner import layers
 from runner.artifacts import leave_artifacts
 from runner.build import Parts, build
-from runner.course import Course, resumed, save
+from runner.config import RunConfig
+from runner.course import Course, begin, save
 from runner.data import Dataset, load_for
 from runner.describe import facts
 from runner.job import Job, Order, Result, Status
-from runner.machine import cores
-from runner.track import Tracker, open_tracker, tracking_uri
-from runner.train import Record, evaluation, train
+from runner.machine import cores, keep_memory
+from runner.member import Member
+from runner.stack import Stack
+from runner.track import Thinner, Tracker, open_tracker, tracking_uri
+from runner.train import Record, evaluations, train
 
 
 class Watch(Protocol):
@@ -55,41 +60,60 @@ def run(
         ConfigError: it cannot be run as ordered; nothing was started, tracked or forgotten.
         Busy: another process is running it.
     """
+    torch.set_num_threads(order.config.threads or cores())
+    keep_memory()
+    with opened(job, order, watch=watch, patience=patience, device=device) as running:
+        stack = Stack(running.parts, [running.config], 1)
+        running.enter(stack)
+        for _, records in train(stack, stop=stop):
+            running.tell(records)
+        running.leave()
+        return running.finish()
+
+
+@contextlib.contextmanager
+def opened(
+    job: Job, order: Order, *, watch: Watch, patience: float = 0.0, device: str | None = None
+) -> "Iterator[Running]":
+    """A run that has been built, and has a page; see `run`."""
     config = order.config if device is None else replace(order.config, device=device)
     with job.claimed(patience=patience):
-        torch.set_num_threads(config.threads or cores())
         dataset = load_for(config)
         parts = build(config, dataset)
-        job.give(order)
+        if not job.has(order):
+            job.give(order)
         job.reopen(fresh=config.fresh)
-        course = resumed(job.checkpoint, parts, config)
+        course, memory = begin(job.checkpoint, parts, config)
         with open_tracker(config.track) as tracker:
-            running = Running(job, order, dataset, parts, course, tracker, watch)
+            running = Running(job, order, dataset, parts, course, memory, tracker, watch)
             running.start()
-            running.train(stop)
-            result = running.finish()
-        if result.status == "finished":
-            job.end(result)
-            if result.run_id is not None:  # its page has the weights
-                job.checkpoint.unlink()
-        return result
+            yield running
 
 
 @dataclass
 class Running:
-    """A run that has been built."""
+    """A run that has been built.
+
+    Attributes:
+        memory: its optimizer's, where it goes on from a checkpoint.
+    """
 
     job: Job
     order: Order
     dataset: Dataset
     parts: Parts
     course: Course
+    memory: torch.Tensor | None
     tracker: Tracker
     watch: Watch
 
+    @property
+    def config(self) -> RunConfig:
+        return self.order.config
+
     def start(self) -> None:
         """Opens the run's page, or the one that an unfinished run had, and completes its curves."""
-        uri, before = tracking_uri(self.order.config.track), self.job.page()
+        uri, before = tracking_uri(self.config.track), self.job.page()
         self.tracker.start(
             facts(self.order, self.dataset, self._measured()),
             run_id=before["run_id"] if before and before["uri"] == uri else None,
@@ -100,63 +124,84 @@ class Running:
             self.watch.say(
                 f"Going on with the unfinished run of this configuration at step {step}; fresh=true starts over."
             )
+        self._thinner = Thinner(math.ceil(self.parts.steps / self.config.track.points))
         for step, metrics in self.course.history:
-            self.tracker.log(step, metrics)
+            self.tracker.log(step, self._thinner.point(step, metrics))
 
     def _measured(self) -> dict[str, int | str]:
         parts = self.parts
         counts = {"parameters": parts.parameters, "flops": parts.flops, "total_steps": parts.steps}
         return {**counts, "runs_on": str(parts.device), "runs_on_threads": torch.get_num_threads()}
 
-    def train(self, stop: Callable[[], bool]) -> None:
-        """Trains to the end, a stop or a divergence, keeping the course true and the checkpoint young."""
-        parts, config, course = self.parts, self.order.config, self.course
-        self.watch.begin(config.model.name, course.state.step, parts.steps)
-        before, began = course.seconds, time.monotonic()
-        saved, last_step = began, course.state.step
-        for record in train(parts, config, course.state, stop=stop):
-            course.seconds = before + time.monotonic() - began
-            course.training_seconds += record.seconds
-            self._keep(record, (record.step - last_step) * parts.batch / max(record.seconds, 1e-9))
-            last_step = record.step
-            if time.monotonic() - saved > config.train.checkpoint_seconds:
-                save(self.job.checkpoint, parts, config, course)
-                saved = time.monotonic()
-        course.seconds = before + time.monotonic() - began
-        save(self.job.checkpoint, parts, config, course)
+    def enter(self, stack: Stack) -> None:
+        """Takes a place in a stack; the clock runs from here."""
+        self._stack, self.member = stack, Member(self.parts, self.config, self.course.state)
+        stack.put(self.member, self.memory)
+        self.memory = None
+        self._before, self._began = self.course.seconds, time.monotonic()
+        self._saved, self._last_step = self._began, self.course.state.step
+        self.watch.begin(self.config.model.name, self.course.state.step, self.parts.steps)
+
+    def tell(self, records: Sequence[Record]) -> None:
+        """Takes what was measured, and keeps the checkpoint young."""
+        self._clock()
+        for record in records:
+            self.course.training_seconds += record.seconds
+            self._keep(record, (record.step - self._last_step) * self.parts.batch / max(record.seconds, 1e-9))
+            self._last_step = record.step
+        if time.monotonic() - self._saved > self.config.train.checkpoint_seconds:
+            self._save()
+
+    def leave(self) -> None:
+        """Gives its place up: at its end with outputs for the test images, else with a checkpoint.
+
+        A run without a page leaves one at its end too: nothing else has its weights.
+        """
+        self._clock()
+        if not self.member.done or self.job.page() is None:
+            self._save()
+        if self.member.done and self.course.test_logits is None:  # it was stopped between its last step and its end
+            [again] = evaluations(self._stack, [self.member])
+            self.course.test_logits = again.test_logits
+        self._stack.take(self.member)
+
+    def _clock(self) -> None:
+        self.course.seconds = self._before + time.monotonic() - self._began
+
+    def _save(self) -> None:
+        save(self.job.checkpoint, self._stack, self.member, self.course)
+        self._saved = time.monotonic()
 
     def _keep(self, record: Record, speed: float) -> None:
         """Layers are described at the first record after every `track.layers_every` steps, and at the end."""
-        course, every = self.course, self.order.config.track.layers_every
+        course, every = self.course, self.config.track.layers_every
         course.history.append((record.step, record.metrics))
         course.test_logits = record.test_logits
-        self.tracker.log(record.step, {**record.metrics, "images_per_second": speed})
+        if point := self._thinner.point(record.step, record.metrics):
+            self.tracker.log(record.step, {**point, "images_per_second": speed})
         described = course.layers[-1][0] // every if every and course.layers else 0
         if every and (record.step // every > described or record.step == self.parts.steps):
             course.layers.append((record.step, layers.statistics(self.parts)))
         self.watch.record(record, speed)
 
     def finish(self) -> Result:
-        """The end of a run, or of the part of it that a stop left."""
-        done = self.course.state.step == self.parts.steps or self.course.state.diverged
-        if not done:
+        """The end of a run, or of the part of it that a stop left; the result of an ended one is written."""
+        if not self.member.done:
             self.tracker.finish("KILLED")
             return self._result("stopped")
-        accuracy, loss, logits = self._last_evaluation()
+        assert self.course.test_logits is not None
         with tempfile.TemporaryDirectory() as folder:
-            leave_artifacts(self.tracker, Path(folder), self.order.config, self.parts, self.course, logits)
+            leave_artifacts(
+                self.tracker, Path(folder), self.config, self.parts, self.course, self.course.test_logits
+            )
         self.tracker.finish("FINISHED")
-        return replace(self._result("finished"), accuracy=accuracy, loss=loss)
-
-    def _last_evaluation(self) -> tuple[float, float, torch.Tensor]:
-        """Test accuracy, loss and logits at the end; evaluated again where the last part of the run did not."""
-        course = self.course
-        metrics, logits = course.history[-1][1], course.test_logits
-        if logits is None:
-            again = evaluation(self.parts, self.order.config, course.state.step)
-            metrics, logits = again.metrics, again.test_logits
-        assert logits is not None
-        return metrics["test/accuracy"], metrics["test/loss"], logits
+        metrics = self.course.history[-1][1]
+        accuracy, loss = metrics["test/accuracy"], metrics["test/loss"]
+        result = replace(self._result("finished"), accuracy=accuracy, loss=loss)
+        self.job.end(result)
+        if result.run_id is not None:  # its page has the weights
+            self.job.checkpoint.unlink(missing_ok=True)
+        return result
 
     def _result(self, status: Status) -> Result:
         course, parts = self.course, self.parts

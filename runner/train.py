@@ -1,21 +1,17 @@
 """The training loop. It yields records; what becomes of them is the caller's business."""
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from runner import draws
-from runner.build import Examples, Parts
-from runner.config import RunConfig
-from runner.losses import predicted
-
-LOOK_EVERY = 100
-"""Steps between two looks at whether the loss is still a number."""
+from runner.build import Examples
+from runner.losses import LOSSES
+from runner.member import LOOK_EVERY, Member
+from runner.stack import Stack, totals
 
 
 @dataclass(frozen=True)
@@ -33,147 +29,80 @@ class Record:
     test_logits: Tensor | None = None
 
 
-@dataclass
-class State:
-    """Where a run stands, beside its weights and its optimizer.
+def train(stack: Stack, *, stop: Callable[[], bool] = lambda: False) -> Iterator[tuple[Member, list[Record]]]:
+    """Trains the runs of a stack to their last steps, or until `stop` says so.
 
-    Attributes:
-        step: steps done.
-        totals: loss times images, correct predictions, and images since the last record; float64 [3].
-        diverged: the loss was infinite or no number when it was looked at, every 100 steps; the run ends there.
+    Between two yields the caller may take runs out of the stack and put others in; all go on together.
+
+    Yields:
+        A run, and what was measured of it since it was told of last; its state is true then.
+        A record of the training batches comes `track.records` times a run at most. One of an evaluation comes every
+        `train.eval_every` steps, or where that would be more often, as often as the other; and at the end.
     """
-
-    step: int
-    totals: Tensor
-    diverged: bool = False
-
-
-@dataclass
-class Batches:
-    """Which images each step sees: a function of (seed, step).
-
-    The training set is shuffled anew for every pass, and a last partial batch is dropped.
-    """
-
-    parts: Parts
-    seed: int
-    _pass: int = field(default=-1, init=False)
-    _order: Tensor = field(init=False)
-
-    def indices(self, step: int) -> Tensor:
-        """Indices of the training images of a step, int64 [batch]."""
-        a_pass = len(self.parts.training) // self.parts.batch
-        if step // a_pass != self._pass:
-            self._pass = step // a_pass
-            key = draws.key(self.seed, "shuffle", self._pass)
-            self._order = draws.permutation(key, len(self.parts.training), self.parts.device)
-        start = step % a_pass * self.parts.batch
-        return self._order[start : start + self.parts.batch]
-
-    def inputs(self, step: int) -> tuple[Tensor, Tensor]:
-        """The network's inputs [batch, channels, height, width] and labels [batch] at a step."""
-        which = self.indices(step)
-        images = as_float(self.parts.training.images[which], self.parts)
-        images = self.parts.augment(images, draws.key(self.seed, "augment", step))
-        return self.parts.scale(images), self.parts.training.labels[which]
-
-
-def as_float(images: Tensor, parts: Parts) -> Tensor:
-    """Stored images as [batch, channels, height, width] in the weights' precision, channels last in memory."""
-    return images.permute(0, 3, 1, 2).to(next(parts.network.parameters()).dtype)
-
-
-def train(
-    parts: Parts, config: RunConfig, state: State, *, stop: Callable[[], bool] = lambda: False
-) -> Iterator[Record]:
-    """Trains from `state` to the last step, or until `stop` says so; `state` is true at every yield.
-
-    A record of the training batches comes `track.points` times at most. One of an evaluation comes every
-    `train.eval_every` steps, or where that would be more often, as often as the other; and at the end.
-    """
-    batches = Batches(parts, config.seed)
-    every = math.ceil(parts.steps / config.track.points)
-    evaluate_every = max(config.train.eval_every, every)
-    draws_in_network = any(isinstance(module, nn.Dropout) for module in parts.network.modules())
-    parts.network.train()
-    began = time.perf_counter()
-    while state.step < parts.steps and not state.diverged and not stop():
-        if draws_in_network:
-            torch.manual_seed(draws.key(config.seed, "dropout", state.step))
-        rate = parts.rule.lr * parts.factor(state.step)
-        totals = _step(parts, config, *batches.inputs(state.step), rate, state.step + 1)
-        state.step += 1
-        state.totals += totals
-        if state.step % LOOK_EVERY == 0 or state.step == parts.steps:
-            state.diverged = not math.isfinite(totals[0].item())
-        last = state.step == parts.steps or state.diverged
-        if not last and state.step % every and state.step % evaluate_every:
-            continue
-        seconds = time.perf_counter() - began
-        record = Record(state.step, {})
-        if state.step % evaluate_every == 0 or last:
-            record = evaluation(parts, config, state.step)
-        if state.step % every == 0 or last:
-            record.metrics.update(_means("train", state.totals), lr=rate)
-            state.totals = torch.zeros_like(state.totals)
-        yield replace(record, seconds=seconds)
+    while (running := stack.running) and not stop():
+        stack.tidy()
         began = time.perf_counter()
+        stack.advance(min(member.until() for member in running), stop)
+        losses = stack.rows["loss"].tolist()  # waits for the device
+        for member, loss in zip(stack.members, losses, strict=True):
+            if member in running:
+                member.seconds += time.perf_counter() - began
+                look = member.state.step % LOOK_EVERY == 0 or member.state.step == member.parts.steps
+                member.state.diverged = look and not math.isfinite(loss)
+        due = [member for member in running if member.done or member.state.step % member.evaluate_every == 0]
+        evaluated = dict(zip(due, evaluations(stack, due), strict=True))
+        for member in running:
+            yield member, _records(stack, member, evaluated.get(member))
 
 
-def _step(parts: Parts, config: RunConfig, inputs: Tensor, labels: Tensor, rate: float, number: int) -> Tensor:
-    """Forward, backward, update: the step of that number, counted from 1; its totals, float64 [3]."""
-    with autocast(parts):
-        logits = parts.network(inputs)
-    logits = logits.to(inputs.dtype)
-    loss = parts.criterion(logits, labels)
-    gradient = parts.weights.gradient(loss)
-    if config.train.clip is not None:
-        gradient *= (config.train.clip / gradient.norm().clamp(min=1e-12)).clamp(max=1)
-    parts.rule.update(parts.weights.vector, parts.memory, gradient, rate, number)
-    return _totals(loss.detach(), logits.detach(), labels)
+def _records(stack: Stack, member: Member, evaluated: Record | None) -> list[Record]:
+    """The points of the curve that are complete since the last of them was told, and the evaluation."""
+    state, every = member.state, member.every
+    place = stack.members.index(member)
+    points = stack.rows["curve"][place, member.told // every : state.step // every + 1].cpu()
+    state.totals = points[-1].clone()
+    found: dict[int, dict[str, float]] = {}
+    for number, point in enumerate(points, start=member.told // every + 1):
+        step = min(number * every, state.step)
+        if step > member.told and (number * every <= state.step or member.done and state.step % every):
+            found[step] = {**_means("train", point), "lr": float(member.rates(step - 1, 1)[0])}
+    if evaluated:
+        found[state.step] = {**evaluated.metrics, **found.get(state.step, {})}
+    records, pace = [], member.seconds / max(1, state.step - member.told)
+    for step, metrics in sorted(found.items()):
+        logits = evaluated.test_logits if evaluated and step == state.step else None
+        records.append(Record(step, metrics, pace * (step - member.told), logits))
+        member.told = step
+    member.seconds = pace * (state.step - member.told)
+    return records
 
 
-def autocast(parts: Parts) -> contextlib.AbstractContextManager[object]:
-    """Computing in bfloat16, where that is the precision asked for."""
-    if parts.compute != torch.bfloat16:
-        return contextlib.nullcontext()
-    return torch.autocast(parts.device.type, torch.bfloat16)
+def evaluations(stack: Stack, members: Sequence[Member]) -> list[Record]:
+    """Loss and accuracy of some runs on the test set, and on the validation set if there is one."""
+    if not members:
+        return []
+    augment = members[0].config.train.augment_test
+    logits = stack.outputs(members, [member.parts.test for member in members], augment=augment)
+    metrics = _measured("test", logits, members, [member.parts.test for member in members])
+    if len(members[0].parts.validation):
+        held_out = [member.parts.validation for member in members]
+        more = _measured("validation", stack.outputs(members, held_out, augment=augment), members, held_out)
+        metrics = [{**one, **other} for one, other in zip(metrics, more, strict=True)]
+    return [
+        Record(member.state.step, of_it, test_logits=own)
+        for member, of_it, own in zip(members, metrics, logits, strict=True)
+    ]
 
 
-def _totals(loss: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    correct = (predicted(logits) == labels).sum()
-    count = torch.full_like(loss, len(labels), dtype=torch.float64)
-    return torch.stack((loss.double() * len(labels), correct.double(), count))
+def _measured(
+    name: str, logits: Tensor, members: Sequence[Member], examples: Sequence[Examples]
+) -> list[dict[str, float]]:
+    labels = torch.stack([own.labels[own.which] for own in examples])
+    smoothing = logits.new_tensor([member.config.train.label_smoothing for member in members])
+    losses = LOSSES[members[0].config.train.loss](logits, labels, smoothing)
+    return [_means(name, of_run) for of_run in totals(losses, logits, labels)]
 
 
 def _means(name: str, totals: Tensor) -> dict[str, float]:
     loss, correct, count = totals.tolist()
     return {f"{name}/loss": loss / count, f"{name}/accuracy": correct / count}
-
-
-def evaluation(parts: Parts, config: RunConfig, step: int) -> Record:
-    """Loss and accuracy on the test set, and on the validation set where there is one."""
-    logits = _outputs(parts, config, parts.test)
-    metrics = _measured("test", parts, logits, parts.test)
-    if len(parts.validation):
-        held_out = _outputs(parts, config, parts.validation)
-        metrics |= _measured("validation", parts, held_out, parts.validation)
-    return Record(step, metrics, test_logits=logits)
-
-
-def _measured(name: str, parts: Parts, logits: Tensor, examples: Examples) -> dict[str, float]:
-    return _means(name, _totals(parts.criterion(logits, examples.labels), logits, examples.labels))
-
-
-def _outputs(parts: Parts, config: RunConfig, examples: Examples) -> Tensor:
-    """The network's logits for all examples, [n, outputs], in evaluation mode; training mode is restored."""
-    parts.network.eval()
-    pieces = []
-    with torch.no_grad(), autocast(parts):
-        for number, start in enumerate(range(0, len(examples), config.train.eval_batch)):
-            images = as_float(examples.images[start : start + config.train.eval_batch], parts)
-            if config.train.augment_test:
-                images = parts.augment(images, draws.key(config.seed, "augment-test", number))
-            pieces.append(parts.network(parts.scale(images)))
-    parts.network.train()
-    return torch.cat(pieces).to(next(parts.network.parameters()).dtype)

@@ -1,18 +1,32 @@
-"""What every trial of a sweep needs, imported once, in the server that trials are forked from."""
+"""What every trial of a sweep needs, made ready once, in the server that trials are forked from."""
 
-import importlib
+import contextlib
+import gc
+from pathlib import Path
 
 import torch
+from PIL import Image
 
-NEEDED = (
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "mlflow.tracking",
-    "runner.run",
-)
+import runner.run  # noqa: F401  imports all that a run is made of
+from runner import config, places, schema
+from runner.machine import keep_memory
+from runner.track import environment
 
-for name in NEEDED:
-    importlib.import_module(name)
+
+def read_schemas() -> None:
+    """Reads what every part lets a person choose, which a trial's configuration is checked against."""
+    for group, source in config.SOURCES.items():
+        for page in (places.conf() / group).glob("*.yaml"):
+            with contextlib.suppress(LookupError):  # a choice that stands for another
+                schema.options(Path(config.__file__).parent / source, page.stem)
+
+
+keep_memory()
+read_schemas()
+environment()  # asks git and reads the machine's files: the same for all trials, which run the code imported here
+Image.preinit()  # imports the formats of images that it always knows
 
 torch.set_num_threads(1)  # the server computes nothing; a trial sets its own number
+
+gc.collect()
+gc.freeze()  # what is here stays: a trial's collections need not look at it, and so share its memory

@@ -1,5 +1,6 @@
 """One job in a process of its own: `python -m runner.worker FOLDER`, or forked from a warm server by a sweep."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -7,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -54,19 +55,26 @@ def work(folder: str, gpu: str | None) -> None:
     Args:
         gpu: the only CUDA device that the job sees; None where it runs where it says.
     """
+    job = Job(Path(folder))
+    with begun(job.log, gpu) as stop:
+        sys.exit(_outcome(job, stop, None if gpu is None else "cuda"))
+
+
+@contextlib.contextmanager
+def begun(log: Path, gpu: str | None) -> Iterator[Stop]:
+    """A process made by a sweep: its output goes to `log`, and it stops when it is told or its parent dies."""
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    job = Job(Path(folder))
-    job.folder.mkdir(parents=True, exist_ok=True)
-    log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     with Stop(patient=True) as stop:  # a scheduler tells the whole group, and then the controller does
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         parent = multiprocessing.parent_process()
         if parent is not None:
             threading.Thread(target=_stop_with, args=(parent.sentinel, stop), daemon=True).start()
-        sys.exit(_outcome(job, stop, None if gpu is None else "cuda"))
+        yield stop
 
 
 def _stop_with(sentinel: int, stop: Stop) -> None:
@@ -82,11 +90,16 @@ def _outcome(job: Job, stop: Stop, device: str | None) -> int:
         print(problem)
         return BUSY
     except Exception as problem:  # a failed trial is a result
-        traceback.print_exc()
-        last = traceback.format_exception_only(problem)[-1].strip()
-        job.end(Result(status="failed", error=str(problem) if isinstance(problem, ConfigError) else last))
+        failed(job, problem)
         return 1
     return 0
+
+
+def failed(job: Job, problem: Exception) -> None:
+    """Writes what an exception made of a job."""
+    traceback.print_exception(problem)
+    last = traceback.format_exception_only(problem)[-1].strip()
+    job.end(Result(status="failed", error=str(problem) if isinstance(problem, ConfigError) else last))
 
 
 def main(arguments: list[str]) -> int:

@@ -16,12 +16,14 @@ LAYERS = (
     ("__main__",),
     ("cli", "sweep.controller"),
     ("execute", "report", "sweep.board", "sweep.study"),
+    ("fused",),
     ("screen", "sweep.plan", "warm", "worker"),
-    ("run", "sweep.space", "sweep.statistics"),
+    ("probe", "run", "sweep.compose", "sweep.space", "sweep.statistics"),
     ("artifacts", "describe", "layers"),
-    ("course",),
-    ("train",),
-    ("build",),
+    ("course", "train"),
+    ("stack",),
+    ("feed", "member", "mixed", "program", "stacked"),
+    ("build", "settle"),
     (
         "activations",
         "augment",
@@ -29,6 +31,7 @@ LAYERS = (
         "cost",
         "data",
         "explain",
+        "flat",
         "initializers",
         "losses",
         "models",
@@ -42,7 +45,7 @@ LAYERS = (
 
 ONLY_IN = {
     "hydra": ("__main__", "compose", "explain", "sweep"),
-    "matplotlib": ("pictures", "report"),
+    "matplotlib": ("report",),
     "mlflow": ("report", "track"),
     "optuna": ("report", "sweep"),
     "sklearn": ("data",),
@@ -64,6 +67,7 @@ WITHOUT_TORCH = (
     "report",
     "schema",
     "screen",
+    "settle",
     "sweep",
 )
 """What the command line and a sweep's own process import."""

@@ -13,14 +13,17 @@ from torch import Tensor
 
 from runner import places
 from runner.augment import AUGMENTATIONS
+from runner.draws import Draws
 
 Array = NDArray[np.float64]
 KEY, OTHER = 123456789, 987654321
 
 
-def shipped(name: str) -> Callable[[Tensor, int], Tensor]:
+def shipped(name: str, **changes: float) -> Callable[[Tensor, int], Tensor]:
+    """Of one run's images [batch, channels, height, width]."""
     options: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "augment" / f"{name}.yaml"))
-    return partial(AUGMENTATIONS[options.pop("name")], **options)
+    augment = partial(AUGMENTATIONS[options.pop("name")], **{**options, **changes})
+    return lambda images, key: augment(images[None], Draws(torch.tensor([key]), len(images)))[0]
 
 
 def images(count: int = 400, *, height: int = 8, width: int = 6) -> Tensor:
@@ -137,7 +140,7 @@ def test_crop_flip_is_a_window_of_the_padded_image_anywhere_and_either_way_round
 
 def test_crop_flip_without_padding_is_flip() -> None:
     before = images(20)
-    assert torch.equal(AUGMENTATIONS["crop_flip"](before, KEY, padding=0), shipped("flip")(before, KEY))
+    assert torch.equal(shipped("crop_flip", padding=0)(before, KEY), shipped("flip")(before, KEY))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -175,3 +178,39 @@ def test_the_precision_of_the_images_does_not_change_what_is_drawn(name: str) ->
     before = images(20)
     narrow = shipped(name)(before.float(), KEY)
     torch.testing.assert_close(narrow.double(), shipped(name)(before, KEY), rtol=1e-5, atol=1e-3)
+
+
+VARIED: dict[str, dict[str, tuple[float, ...]]] = {
+    "none": {},
+    "flip": {},
+    "brightness": {"delta": (0.0, 10.0, 65.0)},
+    "contrast": {"lower": (0.2, 1.0, 0.9), "upper": (1.8, 1.0, 3.0)},
+    "photometric": {"delta": (65.0, 0.0, 5.0), "lower": (0.2, 1.0, 0.9), "upper": (1.8, 1.0, 3.0)},
+    "crop_flip": {"padding": (4, 0, 2)},
+}
+"""Options in which three runs may differ."""
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_each_of_several_runs_gets_what_it_gets_alone_with_its_own_options(name: str) -> None:
+    before = images(60).view(3, 20, 3, 8, 6)
+    keys = [KEY, OTHER, KEY]
+    exact = {option: np.array(values) for option, values in VARIED[name].items()}
+    options = {option: torch.from_numpy(values).view(3, 1, 1, 1, 1) for option, values in exact.items()}
+    after = AUGMENTATIONS[name](before, Draws(torch.tensor(keys), 20), **options)
+    for run, key in enumerate(keys):
+        own = {option: values[run] for option, values in VARIED[name].items()}
+        torch.testing.assert_close(after[run], shipped(name, **own)(before[run], key), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_images_in_parts_are_changed_as_they_are_at_once(name: str) -> None:
+    options: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "augment" / f"{name}.yaml"))
+    augment, before, key = (
+        partial(AUGMENTATIONS[options.pop("name")], **options),
+        images(20)[None],
+        torch.tensor([KEY]),
+    )
+    whole = augment(before, Draws(key, 20))
+    parts = [augment(before[:, :7], Draws(key, 7)), augment(before[:, 7:], Draws(key, 13, first=7))]
+    assert torch.equal(torch.cat(parts, dim=1), whole)

@@ -1,14 +1,35 @@
-"""The blocks of document 002's networks, with weights made by hand."""
+"""The blocks of the networks, with weights made by hand or brought from elsewhere."""
+
+from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
 
 from runner.models import MODELS
-from runner.models.inception import Inception
+from runner.models.blocks import Beside, PadChannels
 from runner.models.resnet import Residual
 
 CIFAR = (3, 32, 32)
+
+
+IMAGES = torch.randn(2, 3, 6, 5, generator=torch.Generator().manual_seed(0))
+
+
+def test_modules_beside_each_other_give_their_channels_in_the_order_of_their_names() -> None:
+    paths = OrderedDict(b=nn.Identity(), a=nn.ReLU(), c=nn.Conv2d(3, 4, 1))
+    block = Beside(paths)
+    assert [name for name, _ in block.named_parameters()] == ["c.weight", "c.bias"]
+    assert torch.equal(block(IMAGES), torch.cat((IMAGES, IMAGES.relu(), paths["c"](IMAGES)), dim=1))
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 0), (0, 2), (3, 2)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_channels_of_zeros_stand_before_and_after(before: int, after: int, layout: torch.memory_format) -> None:
+    out = PadChannels(before, after)(IMAGES.to(memory_format=layout))
+    zeros = torch.zeros(2, 9, 6, 5)
+    assert torch.equal(out, torch.cat((zeros[:, :before], IMAGES, zeros[:, :after]), dim=1))
+    assert out.is_contiguous(memory_format=layout)
 
 
 def resnet(shape: tuple[int, int, int] = CIFAR, blocks: tuple[int, ...] = (2, 3, 2), width: int = 32) -> nn.Module:
@@ -72,12 +93,12 @@ def test_a_halving_convolution_pads_as_tensorflow_does(side: int, first: int, la
     assert covered[0, 0, -1, -1].item() == last
 
 
-def inception_blocks() -> list[Inception]:
+def inception_blocks() -> list[Beside]:
     network = MODELS["inception_mini"](CIFAR, 10, nn.ReLU, width=32, path_width=16, norm="none")
-    return [module for module in network.children() if isinstance(module, Inception)]
+    return [module for module in network.children() if isinstance(module, Beside)]
 
 
-def inception() -> Inception:
+def inception() -> Beside:
     return inception_blocks()[0]
 
 

@@ -16,7 +16,7 @@ def explained(*overrides: str) -> list[str]:
     return explain(refused.value, overrides).splitlines()
 
 
-MODELS = "convnet, inception_mini, logistic, mlp, mobilenet_mini, resnet_mini, softmax, vgg16, vgg_mini"
+MODELS = "convnet, inception_mini, logistic, mlp, mobilenet_mini, resnet18, resnet_mini, softmax, vgg16, vgg_mini"
 
 ONE = [
     ("model=vgg17", f"model=vgg17: no such choice; there are {MODELS} (nearest: 'vgg16')"),

@@ -1,4 +1,4 @@
-"""Optimizers: against a step by hand, against torch.optim, and on the parameters of a network."""
+"""Optimizers: against a step by hand, against torch.optim, and of several networks at once."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from runner.optim import OPTIMIZERS, FlatParameters, Rule
+from runner.optim import OPTIMIZERS, Rule
 
 LR, DECAY, M, EPS = 0.1, 0.01, 0.9, 1e-8
 BETAS = (0.9, 0.999)
@@ -65,6 +65,12 @@ def state_of(rule: Rule, weights: Tensor) -> Tensor:
     return torch.zeros(rule.vectors, *weights.shape, dtype=weights.dtype)
 
 
+def update(rule: Rule, weights: Tensor, state: Tensor, gradient: Tensor, rate: float, number: int) -> None:
+    """Of one network's weights [n] and state [vectors, n]."""
+    rates, numbers = weights.new_tensor([[rate]]), torch.tensor([[number]], dtype=torch.float64)
+    rule.update(weights[None], state[:, None].unbind(), gradient[None], rates, numbers)
+
+
 def random(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
@@ -74,14 +80,14 @@ def test_two_steps_are_those_by_hand(name: str) -> None:
     rule, weights = rule_of(name), torch.tensor([W], dtype=torch.float64)
     state = state_of(rule, weights)
     for number, gradient in enumerate((G1, G2), start=1):
-        rule.update(weights, state, torch.tensor([gradient], dtype=torch.float64), rule.lr, number)
+        update(rule, weights, state, torch.tensor([gradient], dtype=torch.float64), rule.lr, number)
         assert weights.item() == pytest.approx(BY_HAND[name][number - 1], rel=1e-12)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_weight_decay_pulls_towards_zero_from_the_first_step(name: str) -> None:
     rule, weights = rule_of(name, weight_decay=DECAY), torch.tensor([W], dtype=torch.float64)
-    rule.update(weights, state_of(rule, weights), torch.tensor([0.0], dtype=torch.float64), rule.lr, 1)
+    update(rule, weights, state_of(rule, weights), torch.tensor([0.0], dtype=torch.float64), rule.lr, 1)
     pulled = DECAY * W  # the gradient of DECAY / 2 times the square
     first = {
         "sgd": LR * pulled,
@@ -106,7 +112,7 @@ def test_fifty_steps_are_those_of_torch(name: str, decay: float) -> None:
         torchs.param_groups[0]["lr"] = rate
         theirs.grad = random(100, seed=number)
         torchs.step()
-        rule.update(weights, state, random(100, seed=number), rate, number)
+        update(rule, weights, state, random(100, seed=number), rate, number)
     torch.testing.assert_close(weights, theirs.detach(), rtol=1e-11, atol=1e-12)
 
 
@@ -114,7 +120,7 @@ def test_fifty_steps_are_those_of_torch(name: str, decay: float) -> None:
 def test_a_step_leaves_the_gradient_alone_and_has_state_where_it_says(name: str) -> None:
     rule, weights, gradient = rule_of(name, weight_decay=DECAY), random(5, seed=0), random(5, seed=1)
     state = state_of(rule, weights)
-    rule.update(weights, state, gradient, rule.lr, 1)
+    update(rule, weights, state, gradient, rule.lr, 1)
     assert torch.equal(gradient, random(5, seed=1))
     assert rule.lr == LR
     assert state.any(dim=1).all()
@@ -123,7 +129,7 @@ def test_a_step_leaves_the_gradient_alone_and_has_state_where_it_says(name: str)
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_at_rate_zero_moves_nothing(name: str) -> None:
     rule, weights = rule_of(name, weight_decay=DECAY), random(5, seed=0)
-    rule.update(weights, state_of(rule, weights), random(5, seed=1), 0.0, 1)
+    update(rule, weights, state_of(rule, weights), random(5, seed=1), 0.0, 1)
     assert torch.equal(weights, random(5, seed=0))
 
 
@@ -132,59 +138,50 @@ def test_going_on_from_kept_state_is_going_on(name: str) -> None:
     rule, weights = rule_of(name, weight_decay=DECAY), random(5, seed=0)
     state = state_of(rule, weights)
     for number in range(1, 4):
-        rule.update(weights, state, random(5, seed=number), LR, number)
+        update(rule, weights, state, random(5, seed=number), LR, number)
     again, kept = weights.clone(), state.clone()
     another = rule_of(name, weight_decay=DECAY)
     for number in range(4, 7):
-        rule.update(weights, state, random(5, seed=number), LR, number)
-        another.update(again, kept, random(5, seed=number), LR, number)
+        update(rule, weights, state, random(5, seed=number), LR, number)
+        update(another, again, kept, random(5, seed=number), LR, number)
     assert torch.equal(again, weights)
 
 
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    parts = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, (3, 1)), nn.Flatten()]
-    return nn.Sequential(*parts, nn.Linear(5 * 4 * 6, 2)).double()
+VARIED: dict[str, dict[str, tuple[float, ...]]] = {
+    "sgd": {},
+    "momentum": {"momentum": (0.9, 0.0, 0.5)},
+    "nesterov": {"momentum": (0.9, 0.0, 0.5)},
+    "adam": {"betas": (0.9, 0.0, 0.5, 0.999, 0.9, 0.99), "eps": (1e-8, 1e-3, 1e-2)},
+    "adamw": {"betas": (0.9, 0.0, 0.5, 0.999, 0.9, 0.99), "eps": (1e-8, 1e-3, 1e-2)},
+    "rmsprop": {"alpha": (0.9, 0.99, 0.5), "momentum": (0.5, 0.0, 0.9), "eps": (1e-8, 1e-3, 1e-2)},
+}
+"""Options of three networks; both betas one after the other."""
 
 
-def test_parameters_keep_their_values_and_become_views_of_one_vector() -> None:
-    ours, theirs = network(), network()
-    flat = FlatParameters(ours)
-    assert flat.vector.shape == (sum(p.numel() for p in theirs.parameters()),)
-    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(mine, other)
-        assert mine.untyped_storage().data_ptr() == flat.vector.untyped_storage().data_ptr()
-    images = random(2, 3, 8, 8, seed=1)
-    torch.testing.assert_close(ours(images), theirs(images), rtol=1e-12, atol=1e-12)
+def columns(values: tuple[float, ...]) -> Any:
+    """An option of three networks as data: [networks, 1], or as many of these as it has parts."""
+    found = tuple(torch.tensor(values, dtype=torch.float64).view(-1, 3, 1))
+    return found if len(found) > 1 else found[0]
 
 
-def test_a_change_of_the_vector_is_one_of_the_network_and_back() -> None:
-    ours = network()
-    flat = FlatParameters(ours)
-    flat.vector.zero_()
-    assert not any(p.any() for p in ours.parameters())
-    ours.load_state_dict(network().state_dict())
-    assert torch.equal(flat.vector, flat.join([p.detach() for p in network().parameters()]))
-    ours.train()(random(2, 3, 8, 8, seed=1))
-    assert all(torch.equal(p, q) for p, q in zip(ours.parameters(), network().parameters(), strict=True))
+def own(values: tuple[float, ...], network: int) -> Any:
+    return values[network] if len(values) == 3 else values[network::3]
 
 
-def test_convolutions_are_laid_out_channels_last() -> None:
-    ours = network()
-    FlatParameters(ours)
-    filters = [layer.weight for layer in ours if isinstance(layer, nn.Conv2d)]
-    assert len(filters) == 2
-    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in filters)
-
-
-def test_the_gradient_is_autograds_at_the_place_of_each_weight() -> None:
-    ours, theirs = network(), network()
-    flat = FlatParameters(ours)
-    images, labels = random(4, 3, 8, 8, seed=1), torch.tensor([0, 1, 1, 0])
-    gradient = flat.gradient(nn.functional.cross_entropy(ours(images), labels))
-    nn.functional.cross_entropy(theirs(images), labels).backward()
-    assert gradient.norm() > 0.01
-    flat.vector.sub_(gradient, alpha=0.1)
-    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert other.grad is not None
-        torch.testing.assert_close(mine.detach(), (other - 0.1 * other.grad).detach(), rtol=1e-10, atol=1e-12)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_of_several_networks_moves_as_alone_with_its_own_options_and_number_of_steps(name: str) -> None:
+    options = {**VARIED[name], "weight_decay": (0.0, 0.1, 0.5)}
+    rule = OPTIMIZERS[name](lr=LR, **{option: columns(values) for option, values in options.items()})
+    weights, rates = random(3, 50, seed=0), torch.tensor([[0.1], [0.01], [1.0]], dtype=torch.float64)
+    state, before = state_of(rule, weights), torch.tensor([[0], [7], [0]], dtype=torch.float64)
+    for number in range(1, 11):
+        rule.update(weights, state.unbind(), random(3, 50, seed=number), rates, before + number)
+    for network in range(3):
+        alone = OPTIMIZERS[name](lr=LR, **{option: own(values, network) for option, values in options.items()})
+        row = random(3, 50, seed=0)[network]
+        memory = state_of(alone, row)
+        for number in range(1, 11):
+            at, gradient = int(before[network]) + number, random(3, 50, seed=number)[network]
+            update(alone, row, memory, gradient, rates[network].item(), at)
+        torch.testing.assert_close(weights[network], row, rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(state[:, network], memory, rtol=1e-12, atol=1e-13)

@@ -27,6 +27,7 @@ LONG = (
     "train.validation=0.1",
     "train.checkpoint_seconds=0",
     "track.points=60",
+    "track.records=60",
     "track.layers_every=200",
     "track.pictures=false",
     "track.system_metrics=false",
@@ -135,7 +136,14 @@ def test_a_kill_before_the_first_step_loses_nothing(undisturbed: tuple[Path, Any
 
 
 def test_of_two_at_once_one_is_refused_and_sigterm_stops_the_other_and_fresh_starts_over(tmp_path: Path) -> None:
-    endless = (*TINY, "train.steps=1000000", "train.eval_every=1000000", "track.points=1000000", "threads=1")
+    endless = (
+        *TINY,
+        "train.steps=1000000",
+        "train.eval_every=1000000",
+        "track.points=1000000",
+        "track.records=1000000",
+    )
+    endless += ("threads=1", "train.precision=fp32")
     with going(tmp_path, *endless) as process:
         eventually(lambda: list(tmp_path.glob("outputs/runs/*/run.json")), "the tracked run")
         second = runner(tmp_path, *endless, status=2)

@@ -1,5 +1,6 @@
 """One run from the command line to its page in MLflow."""
 
+import csv
 import json
 import os
 import pty
@@ -8,17 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import torch
 import yaml
-from PIL import Image
 from program import TINY, artifacts, curves, environment, runner, runs
+from stacks import member, stack_of
 
-from runner.build import build
 from runner.config import from_plain
-from runner.data import load_for
-from runner.train import evaluation
+from runner.train import evaluations
 
 COMMAND = (
     "model=convnet",
@@ -32,6 +32,7 @@ COMMAND = (
     "train.steps=59",
     "train.eval_every=20",
     "track.points=30",
+    "track.records=30",
     "track.layers_every=25",
     "track.system_metrics=false",
     "seed=3",
@@ -157,10 +158,11 @@ def test_the_curves_are_bounded_and_end_at_the_last_step(folder: Path, run: Any)
 
 def test_the_weights_give_the_accuracy_that_was_measured(run: Any) -> None:
     config = from_plain(yaml.safe_load((artifacts(run) / "config.yaml").read_text()))
-    parts = build(config, load_for(config))
-    before = evaluation(parts, config, 59).metrics["test/accuracy"]
-    parts.network.load_state_dict(torch.load(artifacts(run) / "weights.pt", weights_only=True))
-    after = evaluation(parts, config, 59).metrics["test/accuracy"]
+    one = member(config)
+    [untrained] = evaluations(stack_of([one]), [one])
+    one.parts.network.load_state_dict(torch.load(artifacts(run) / "weights.pt", weights_only=True))
+    [trained] = evaluations(stack_of([one]), [one])
+    before, after = (record.metrics["test/accuracy"] for record in (untrained, trained))
     assert before < after == run.data.metrics["test/accuracy"]
 
 
@@ -184,6 +186,14 @@ def test_the_layers_are_described_at_the_cadence_asked_for(run: Any) -> None:
         assert sum(logits["counts"]) == 90 * 10
 
 
+def test_every_record_is_a_line_of_one_file(folder: Path, run: Any) -> None:
+    with (artifacts(run) / "curves.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    for metric in ("train/loss", "test/accuracy"):
+        kept = [(int(line["step"]), float(line[metric])) for line in lines if line[metric]]
+        assert kept == curves(folder, run)[metric]
+
+
 def test_the_page_has_its_pictures(run: Any) -> None:
     names = {path.stem for path in (artifacts(run) / "pictures").iterdir()}
     assert names == {
@@ -196,11 +206,11 @@ def test_the_page_has_its_pictures(run: Any) -> None:
         "per_class",
     }
     for path in (artifacts(run) / "pictures").iterdir():
-        with Image.open(path) as image:
-            assert image.format == "PNG"
-            assert 300 <= image.width <= 3000
-            assert 150 <= image.height <= 3000
-            assert len(image.convert("RGB").getcolors(maxcolors=2**24)) > 2
+        picture = ElementTree.parse(path).getroot()
+        assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+        assert 300 <= float(picture.attrib["width"]) <= 3000
+        assert 100 <= float(picture.attrib["height"]) <= 3000
+        assert len(picture) > 2
 
 
 def test_the_same_command_again_is_another_run_with_the_same_numbers(

@@ -1,9 +1,12 @@
 """Schedules: their values at the places that define them, and their shape between."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -13,11 +16,16 @@ from runner.schedules import SCHEDULES
 PAGES = sorted((places.conf() / "schedule").glob("*.yaml"))
 
 
-def shipped(name: str, **changes: float) -> "partial[float]":
-    options = OmegaConf.to_container(OmegaConf.load(places.conf() / "schedule" / f"{name}.yaml"))
-    assert isinstance(options, dict)
+def shipped(name: str, **changes: Any) -> Callable[[int, int], float]:
+    options: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "schedule" / f"{name}.yaml"))
     del options["name"]
-    return partial(SCHEDULES[name], **{**options, **changes})
+    return partial(factor, name, **{**options, **changes})
+
+
+def factor(name: str, step: int, steps: int, **options: Any) -> float:
+    """At one step."""
+    (found,) = SCHEDULES[name](np.array([step], dtype=np.float64), steps, **options)
+    return float(found)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -42,6 +50,17 @@ def test_a_warm_up_longer_than_the_run_is_a_part_of_a_warm_up(name: str, steps: 
     assert [schedule(step, steps) for step in range(steps)] == pytest.approx([(s + 1) / 10 for s in range(steps)])
 
 
+@pytest.mark.parametrize("warmup", [0, 7])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_factors_of_many_steps_are_those_of_each(page: Path, warmup: int) -> None:
+    options: Any = OmegaConf.to_container(OmegaConf.load(page))
+    name, options["warmup"] = options.pop("name"), warmup
+    at_steps = np.arange(13, 50, dtype=np.float64)
+    found = SCHEDULES[name](at_steps, 60, **options)
+    assert found.shape == at_steps.shape
+    assert found.tolist() == [factor(name, step, 60, **options) for step in range(13, 50)]
+
+
 def test_constant_is_constant() -> None:
     assert {shipped("constant")(step, 50) for step in range(50)} == {1.0}
 
@@ -49,8 +68,8 @@ def test_constant_is_constant() -> None:
 def test_step_falls_exactly_at_its_shares_of_the_run() -> None:
     factors = [shipped("step")(step, 8) for step in range(8)]
     assert factors == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
-    assert SCHEDULES["step"](3, 9, warmup=0, at=(1 / 3,), factor=0.5) == 0.5
-    assert SCHEDULES["step"](99, 100, warmup=0, at=(1.0,), factor=0.5) == 1
+    assert factor("step", 3, 9, warmup=0, at=(1 / 3,), factor=0.5) == 0.5
+    assert factor("step", 99, 100, warmup=0, at=(1.0,), factor=0.5) == 1
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.1])

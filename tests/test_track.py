@@ -1,13 +1,17 @@
 """What is logged is found in the store, once, whatever happens to the process that logs."""
 
+import contextlib
+import json
 import math
 import multiprocessing
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,15 +20,16 @@ import yaml
 from runner import track
 from runner.config import ConfigError, Track
 from runner.track import system, writer
+from runner.track.database import Database
 from runner.track.environment import checkout, graphics
-from runner.track.store import connect
+from runner.track.store import connect, open_runs
 
 POINTS = 1500
 """More than one batch of them."""
 
 
 def tracked(folder: Path, name: str = "mlflow") -> Track:
-    return Track(name, f"sqlite:///{folder}/mlflow.db", "trials", 500, 1000, True, True)
+    return Track(name, f"sqlite:///{folder}/mlflow.db", "trials", 500, 1000, 1000, True, True)
 
 
 def facts(name: str = "a run", *, tags: dict[str, str] | None = None) -> track.Facts:
@@ -141,6 +146,106 @@ def test_a_run_page_has_the_facts(store: Path, tmp_path: Path) -> None:
     assert files == {"config.yaml", "packages.txt", "report/words.md", "plots/picture.png"}
 
 
+def everything(folder: Path, uri: str) -> dict[str, object]:
+    """What MLflow says of a run in that store; times, ids and folders left out."""
+    with track.open_tracker(replace(tracked(folder), uri=uri, system_metrics=False)) as tracker:
+        odd = replace(facts(tags={"long": "x" * 9000}), params={"long": "y" * 7000, "empty": "", "none": None})
+        run_id = tracker.start(odd, run_id=None)
+        for step, value in enumerate((1.0, math.inf, -math.inf, math.nan, 2.0, -1.0)):
+            tracker.log(step, {"train/loss": value, f"one/{step}": value})
+        tracker.flush()
+        tracker.log(2, {"late": 1.0})
+        tracker.log(1, {"late": 2.0})
+        tracker.tag("long", "short")
+        tracker.text("all", "report/words.md")
+        tracker.finish("KILLED")
+    client = connect(uri)
+    run = client.get_run(run_id)
+    told = run.to_dictionary()
+    (data,) = run.inputs.dataset_inputs
+    assert run.info.start_time <= run.info.end_time
+    for key in ("run_id", "start_time", "end_time", "artifact_uri"):
+        assert told["info"].pop(key)
+    told["inputs"] = (data.dataset.to_dictionary(), [(tag.key, tag.value) for tag in data.tags])
+    told["files"] = sorted(str(file.path) for file in client.list_artifacts(run_id))
+    histories = {metric: client.get_metric_history(run_id, metric) for metric in run.data.metrics}  # in any order
+    told["points"] = {
+        metric: sorted((p.step, repr(p.value)) for p in points) for metric, points in histories.items()
+    }
+    return {**told, "data": json.dumps(told["data"], sort_keys=True)}  # NaN equals itself here
+
+
+def test_a_local_database_is_written_as_mlflow_itself_would(tmp_path: Path) -> None:
+    plain = f"sqlite:///{tmp_path}/mlflow.db"
+    ours = everything(tmp_path, plain)
+    theirs = everything(tmp_path, f"{plain}?timeout=20")  # with options it is left to MLflow
+    assert ours == theirs
+
+
+def test_the_tables_of_the_installed_mlflow_are_known(store: Path) -> None:
+    assert isinstance(open_runs(track.tracking_uri(tracked(store)), "trials"), Database)
+
+
+def test_a_database_of_another_version_is_left_to_mlflow(tmp_path: Path) -> None:
+    track.prepare(tracked(tmp_path))
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("ALTER TABLE runs ADD COLUMN mood TEXT")
+    with track.open_tracker(tracked(tmp_path)) as tracker:
+        run_id = tracker.start(facts(), run_id=None)
+        tracker.log(1, {"train/loss": 0.5})
+        tracker.finish("FINISHED")
+    assert steps(tmp_path, run_id, "train/loss") == [1]
+
+
+TRACKED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_track import facts, tracked
+from runner import track
+with track.open_tracker(tracked(Path(sys.argv[1]))) as tracker:
+    tracker.start(facts(), run_id=None)
+    tracker.log(1, {"train/loss": 1.0})
+    tracker.finish("FINISHED")
+sys.exit("mlflow" in sys.modules)
+"""
+
+
+def test_a_run_in_a_prepared_local_database_needs_no_import_of_mlflow(store: Path) -> None:
+    command = [sys.executable, "-c", TRACKED, str(store), str(Path(__file__).parent)]
+    assert subprocess.run(command, timeout=120).returncode == 0
+
+
+def test_the_runs_of_a_process_share_one_thread_and_mix_nothing(store: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        trackers = [stack.enter_context(track.open_tracker(tracked(store))) for _ in range(20)]
+        runs = [tracker.start(facts(f"one of many {i}"), run_id=None) for i, tracker in enumerate(trackers)]
+        for step in range(50):
+            for number, tracker in enumerate(trackers):
+                tracker.log(step, {f"metric {number}": 1.0})
+        assert sum(thread.name.startswith("track") for thread in threading.enumerate()) == 1
+        for tracker in trackers:
+            tracker.finish("FINISHED")
+    for number, run_id in enumerate(runs):
+        assert steps(store, run_id, f"metric {number}") == list(range(50))
+        assert not steps(store, run_id, f"metric {number - 1}")
+
+
+def test_an_error_of_one_run_does_not_reach_the_others() -> None:
+    def refuse(points: Sequence[writer.Point]) -> None:
+        raise OSError("the disk is full")
+
+    written: list[Sequence[writer.Point]] = []
+    bad, good = writer.Writer(refuse, seen={}), writer.Writer(written.append, seen={})
+    bad.put(1, {"loss": 1.0})
+    good.put(1, {"loss": 1.0})
+    with pytest.raises(OSError, match="the disk is full"):
+        bad.flush()
+    good.put(2, {"loss": 1.0})
+    good.flush()
+    assert [point.step for points in written for point in points] == [1, 2]
+
+
 def test_a_run_of_a_sweep_names_its_parent() -> None:
     of_a_sweep = track.Facts("x", {}, {}, "", facts().dataset, "abc", facts().environment)
     assert of_a_sweep.all_tags()["mlflow.parentRunId"] == "abc"
@@ -183,7 +288,7 @@ def test_a_deleted_experiment_is_refused(store: Path) -> None:
 
 def test_a_server_that_does_not_answer_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match="no MLflow server answers at http://127.0.0.1:9"):
-        track.prepare(Track("mlflow", "http://127.0.0.1:9", "trials", 500, 0, True, False))
+        track.prepare(Track("mlflow", "http://127.0.0.1:9", "trials", 500, 1000, 0, True, False))
 
 
 def test_memory_keeps_the_first_of_two_points_as_the_store_does(tmp_path: Path) -> None:
@@ -229,7 +334,7 @@ def test_the_store_is_the_option_then_the_variable_then_this_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    unset = Track("mlflow", None, "trials", 500, 0, True, False)
+    unset = Track("mlflow", None, "trials", 500, 1000, 0, True, False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert track.tracking_uri(unset) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere:5000")
@@ -252,7 +357,7 @@ def test_an_error_of_the_writing_thread_is_raised_by_the_next_call() -> None:
     with pytest.raises(OSError, match="the disk is full"):
         points.put(2, {"loss": 1.0})
     with pytest.raises(OSError, match="the disk is full"):
-        points.close()
+        points.flush()
 
 
 def test_points_arrive_in_order_and_no_batch_is_too_large() -> None:
@@ -260,7 +365,7 @@ def test_points_arrive_in_order_and_no_batch_is_too_large() -> None:
     points = writer.Writer(batches.append, seen={"loss": {0, 1}})
     for step in range(2500):
         points.put(step, {"loss": 0.0})
-    points.close()
+    points.flush()
     assert [point.step for batch in batches for point in batch] == list(range(2, 2500))
     assert max(map(len, batches)) <= 1000
 

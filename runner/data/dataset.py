@@ -32,7 +32,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set, ready to use.
+    """A data set, ready to use; equal to another when their contents are.
 
     Attributes:
         name: the choice that it came from, such as `cifar10`.
@@ -49,6 +49,12 @@ class Dataset:
     digest: str
     source: str
     note: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dataset) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     def only(self, classes: tuple[int, ...]) -> "Dataset":
         """These classes of it, renumbered from 0 in the order given.

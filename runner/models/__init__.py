@@ -11,7 +11,7 @@ from torch import nn
 from runner.models.dense import logistic, mlp, softmax
 from runner.models.inception import inception_mini
 from runner.models.mobilenet import mobilenet_mini
-from runner.models.resnet import resnet_mini
+from runner.models.resnet import resnet18, resnet_mini
 from runner.models.vgg import convnet, vgg16, vgg_mini
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
@@ -24,4 +24,5 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "inception_mini": inception_mini,
     "mobilenet_mini": mobilenet_mini,
     "vgg16": vgg16,
+    "resnet18": resnet18,
 }

@@ -1,25 +1,59 @@
-"""What networks are made of: a convolution or a dense layer with all that follows it, and the classifier."""
+"""What networks are made of: a convolution or a dense layer with all that follows it, and the classifier.
+
+Whatever counts or joins channels is a module of its own. What is put together from such modules by order and sum
+alone then holds for several networks side by side in the channels too, once those modules do.
+"""
 
 from collections.abc import Iterator
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from runner.models.network import Activation, Part, in_order
 
 
+class Beside(nn.ModuleDict):
+    """Named modules on the same input, their outputs joined as channels, in the order of the names given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([path(x) for path in self.values()], dim=1)
+
+
+class PadChannels(nn.Module):
+    """So many channels of zeros `before` and `after` those that come."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.before = before
+        self.after = after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pad(x, (0, 0, 0, 0, self.before, self.after))  # from the last axis back: the third
+
+    def extra_repr(self) -> str:
+        return f"before={self.before}, after={self.after}"
+
+
 def convolution(
-    inputs: int, outputs: int, size: int, activation: Activation, norm: str, *, groups: int = 1
+    inputs: int, outputs: int, size: int, activation: Activation, norm: str, *, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """A size x size convolution that keeps height and width; then norm, if any, and activation."""
-    conv = nn.Conv2d(inputs, outputs, size, padding=size // 2, groups=groups, bias=norm == "none")
-    return in_order((("conv", conv), *after_convolution(outputs, activation, norm)))
+    """A size x size convolution, padded alike on all sides; then norm, if any, and activation.
+
+    Height and width are kept, or divided by `stride` and rounded up.
+    """
+    parts = normed(inputs, outputs, size, norm, padding=size // 2, stride=stride, groups=groups)
+    return in_order((*parts, ("activation", activation())))
 
 
-def after_convolution(channels: int, activation: Activation, norm: str) -> Iterator[Part]:
-    """What follows a convolution; where that is a norm, its shift makes the convolution's bias needless."""
+def normed(
+    inputs: int, outputs: int, size: int, norm: str, *, padding: int, stride: int = 1, groups: int = 1
+) -> Iterator[Part]:
+    """A convolution and its norm, if any, whose shift makes the convolution's bias needless."""
+    bias = norm == "none"
+    yield "conv", nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=bias)
     if norm == "batch":
-        yield "norm", nn.BatchNorm2d(channels)
-    yield "activation", activation()
+        yield "norm", nn.BatchNorm2d(outputs)
 
 
 def hidden(inputs: int, outputs: int, activation: Activation, dropout: float) -> nn.Sequential:

@@ -3,26 +3,11 @@
 from collections import OrderedDict
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from runner.models.blocks import classifier, convolution
+from runner.models.blocks import Beside, classifier, convolution
 from runner.models.network import Activation, Network, Part, Shape, halved, in_order
 from runner.schema import Count
-
-
-class Inception(nn.Module):
-    """1x1, 3x3 and 5x5 convolutions and a pool, all of the same input, side by side as channels."""
-
-    def __init__(self, inputs: int, outputs: int, size: tuple[int, int], activation: Activation, norm: str) -> None:
-        super().__init__()
-        self.conv1x1 = convolution(inputs, outputs, 1, activation, norm)
-        self.conv3x3 = convolution(inputs, outputs, 3, activation, norm)
-        self.conv5x5 = convolution(inputs, outputs, 5, activation, norm)
-        self.pool = _pool_in_zeros(*size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((self.conv1x1(x), self.conv3x3(x), self.conv5x5(x), self.pool(x)), dim=1)
 
 
 def inception_mini(
@@ -49,11 +34,19 @@ def inception_mini(
     for stage in (2, 3):
         size = halved(shape, stage - 1, "inception_mini")
         for letter in "ab":
-            parts.append((f"inception{stage}{letter}", Inception(width, path_width, size, activation, norm)))
+            parts.append((f"inception{stage}{letter}", _inception(width, path_width, size, activation, norm)))
             width += 3 * path_width
         parts.append((f"pool{stage}", nn.MaxPool2d(2)))
     height, breadth = halved(shape, 3, "inception_mini")
     return Network(OrderedDict([*parts, *classifier(width * height * breadth, classes)]))
+
+
+def _inception(inputs: int, outputs: int, size: tuple[int, int], activation: Activation, norm: str) -> Beside:
+    """1x1, 3x3 and 5x5 convolutions and a pool, all of the same input."""
+    paths: list[Part] = [
+        (f"conv{side}x{side}", convolution(inputs, outputs, side, activation, norm)) for side in (1, 3, 5)
+    ]
+    return Beside(OrderedDict([*paths, ("pool", _pool_in_zeros(*size))]))
 
 
 def _pool_in_zeros(height: int, width: int) -> nn.Sequential:

@@ -21,6 +21,8 @@ GLOROT = Choice("xavier_uniform", {"gain": None})
 
 UNIT_NORMAL = Choice("normal", {"mean": 0.0, "std": 1.0})
 HE = Choice("he_normal", {"mode": "fan_in"})
+HE_OUT = Choice("he_normal", {"mode": "fan_out"})
+"""torchvision's for the convolutions of its residual networks; here for the dense layer too."""
 
 
 class Network(nn.Sequential):

@@ -1,20 +1,21 @@
-"""Document 002's res-net: residual blocks without a parameter in their shortcuts (after He et al. 2016)."""
+"""Residual networks (He et al. 2016): document 002's, without a parameter in its shortcuts, and their ResNet-18."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Literal
 
 from torch import Tensor, nn
 
-from runner.models.blocks import after_convolution, classifier, convolution
-from runner.models.network import Activation, Network, Part, Shape, in_order
+from runner.models.blocks import PadChannels, classifier, convolution, normed
+from runner.models.network import HE_OUT, Activation, Network, Part, Shape, in_order
 from runner.schema import Count
 
 
 class Residual(nn.Module):
     """Two convolutions plus the shortcut; the sum goes on as it is.
 
-    x ---- conv-act -- conv-act --(+)---
-      \\________ shortcut ________/
+    x ---- conv1 -- conv2 --(+)---
+      \\_____ shortcut _____/
     """
 
     def __init__(self, conv1: nn.Module, conv2: nn.Module, shortcut: nn.Module) -> None:
@@ -54,6 +55,51 @@ def resnet_mini(
     return Network(OrderedDict([*parts, *classifier(width, classes)]))
 
 
+def resnet18(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    stem: Literal["cifar", "imagenet"],
+    width: Count,
+    norm: Literal["batch", "none"],
+) -> nn.Module:
+    """Four stages of two blocks (He et al. 2016, table 1), in torchvision's form.
+
+    Each stage after the first starts by halving height and width and doubling the channels.
+
+    Args:
+        stem: what comes first; `imagenet` is the paper's and quarters height and width, `cifar` keeps them.
+        width: channels of the first stage.
+    """
+    parts = list(_stem(shape[0], width, stem, activation, norm))
+    for stage, outputs in enumerate((width, 2 * width, 4 * width, 8 * width), start=1):
+        inputs = width if stage == 1 else outputs // 2
+        parts += [
+            (f"block{stage}_1", _activated_sum(inputs, outputs, activation, norm)),
+            (f"block{stage}_2", _activated_sum(outputs, outputs, activation, norm)),
+        ]
+    parts.append(("pool", nn.AdaptiveAvgPool2d(1)))
+    return Network(OrderedDict([*parts, *classifier(8 * width, classes)]), HE_OUT)
+
+
+def _stem(channels: int, width: int, stem: str, activation: Activation, norm: str) -> Iterator[Part]:
+    if stem == "cifar":
+        yield "conv0", convolution(channels, width, 3, activation, norm)
+    else:
+        yield "conv0", convolution(channels, width, 7, activation, norm, stride=2)
+        yield "pool0", nn.MaxPool2d(3, stride=2, padding=1)
+
+
+def _activated_sum(inputs: int, outputs: int, activation: Activation, norm: str) -> nn.Sequential:
+    """The second activation follows the sum; where the channels change, places are halved in both its terms."""
+    halve = inputs != outputs
+    shortcut = in_order(normed(inputs, outputs, 1, norm, padding=0, stride=2)) if halve else nn.Identity()
+    conv1 = convolution(inputs, outputs, 3, activation, norm, stride=2 if halve else 1)
+    conv2 = in_order(normed(outputs, outputs, 3, norm, padding=1))
+    return in_order((("residual", Residual(conv1, conv2, shortcut)), ("activation", activation())))
+
+
 def _keeping(width: int, size: tuple[int, ...], activation: Activation, norm: str) -> Residual:
     conv1 = convolution(width, width, 3, activation, norm)
     conv2 = convolution(width, width, 3, activation, norm)
@@ -65,7 +111,7 @@ def _halving(width: int, size: tuple[int, ...], activation: Activation, norm: st
     before = width // 2
     shortcut = (
         ("pool", nn.AvgPool2d(2, ceil_mode=True)),
-        ("pad", nn.ZeroPad3d((0, 0, 0, 0, before, width - before))),  # the third axis from the end: channels
+        ("pad", PadChannels(before, width - before)),
     )
     conv1 = _strided(width, 2 * width, size, activation, norm)
     conv2 = convolution(2 * width, 2 * width, 3, activation, norm)
@@ -77,7 +123,7 @@ def _strided(inputs: int, outputs: int, size: tuple[int, ...], activation: Activ
     top, left = (side % 2 for side in size)
     parts: list[Part] = [
         ("pad", nn.ZeroPad2d((left, 1, top, 1))),
-        ("conv", nn.Conv2d(inputs, outputs, 3, stride=2, bias=norm == "none")),
-        *after_convolution(outputs, activation, norm),
+        *normed(inputs, outputs, 3, norm, padding=0, stride=2),
+        ("activation", activation()),
     ]
     return in_order(parts)

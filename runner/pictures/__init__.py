@@ -1,8 +1,4 @@
-"""What a run looks like: numpy arrays in, one PNG file out.
-
-Figures are made without pyplot, so that nothing global is touched and a thread may draw. Matplotlib is
-imported when the first one is drawn.
-"""
+"""What a run looks like: numpy arrays in, one SVG file out."""
 
 from runner.pictures.classes import confusion, per_class
 from runner.pictures.curves import curves

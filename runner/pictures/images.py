@@ -1,18 +1,18 @@
 """Images in a grid."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runner.pictures.page import GREEN, RED, Array, figure, save
+from runner.pictures.page import GREEN, RED, Array, Page
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-TILE_INCHES = 1.05
+TILE = 108
+"""The width of an image on the page, in pixels."""
+FINEST = 108
+"""An image of more pixels a side is shown with fewer."""
+TOP, EDGE = 40, 10
 
 
 def augmented(originals: Array, versions: Array, path: Path) -> None:
@@ -20,16 +20,13 @@ def augmented(originals: Array, versions: Array, path: Path) -> None:
 
     Args:
         originals, versions: images, [n, height, width, channels]; what lies outside of 0..255 is clipped.
-        path: the PNG file.
+        path: the SVG file.
     """
-    columns = min(len(originals), 8)
-    page, axes = _mosaic(columns, -(-len(originals) // columns), row_height=2.15)
-    for number, pair in enumerate(zip(originals, versions, strict=True)):
-        row, column = divmod(number, columns)
-        for below, image in enumerate(pair):
-            _tile(axes, image, column, 2.15 * row + 0.96 * below)
-    axes.set_title("Each image above its augmented version", fontsize=10)
-    save(page, path)
+    originals, versions = _bytes(originals), _bytes(versions)
+    pairs = np.concatenate([originals, np.full_like(originals[:, : _gap(originals)], 255), versions], axis=1)
+    grid = Grid(pairs, columns=min(len(pairs), 8), below=2 * _gap(originals))
+    page = grid.page("Each image above its augmented version")
+    page.save(path)
 
 
 def misclassified(
@@ -42,45 +39,77 @@ def misclassified(
         truth, predicted: class numbers, [n].
         confidence: probability of the predicted class, [n].
         classes: names of all classes.
-        path: the PNG file.
+        path: the SVG file.
     """
-    columns = min(max(len(images), 4), 8)
-    rows = max(-(-len(images) // columns), 1)
-    page, axes = _mosaic(columns, rows, row_height=1.42)
-    for number, image in enumerate(images):
-        row, column = divmod(number, columns)
-        left, bottom = _tile(axes, image, column, 1.42 * row)
-        guess = f"{_short(classes[predicted[number]], 9)} {confidence[number]:.0%}"
-        axes.text(left, bottom + 0.03, _short(classes[truth[number]], 14), color=GREEN, fontsize=7, va="top")
-        axes.text(left, bottom + 0.21, guess, color=RED, fontsize=7, va="top")
-    axes.set_title("True class, and what it was taken for" if len(images) else "No mistakes", fontsize=10)
-    save(page, path)
+    images = _bytes(images)
+    grid = Grid(images, columns=min(max(len(images), 4), 8), below=round(0.42 * images.shape[2]))
+    page = grid.page("True class, and what it was taken for" if len(images) else "No mistakes")
+    for place in range(len(images)):
+        left, bottom = grid.corner(place)
+        guess = f"{_short(classes[predicted[place]], 10)} {confidence[place]:.0%}"
+        page.text(left, bottom + 14, _short(classes[truth[place]], 16), size=11, colour=GREEN)
+        page.text(left, bottom + 29, guess, size=11, colour=RED)
+    page.save(path)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Images in rows, all on one sheet of pixels: one PNG is written far sooner than many.
+
+    Attributes:
+        images: bytes, [n, height, width, channels].
+        below: pixels of an image's own size that are left free below each.
+    """
+
+    images: Array
+    columns: int
+    below: int
+
+    @property
+    def _scale(self) -> float:
+        """Pixels of the page for one of an image."""
+        return TILE / int(self.images.shape[2])
+
+    @property
+    def _rows(self) -> int:
+        return max(-(-len(self.images) // self.columns), 1)
+
+    def page(self, title: str) -> Page:
+        """A page with the images on it."""
+        sheet = self._sheet()
+        width, height = sheet.shape[1] * self._scale, sheet.shape[0] * self._scale
+        page = Page(width + 2 * EDGE, TOP + height)
+        page.pixels(EDGE, TOP, width, height, sheet)
+        page.text(page.width / 2, 24, title, size=13, anchor="middle")
+        return page
+
+    def corner(self, place: int) -> tuple[float, float]:
+        """The left and lower border of an image on the page."""
+        row, column = divmod(place, self.columns)
+        _, high, wide, _ = self.images.shape
+        left = EDGE + column * (wide + _gap(self.images)) * self._scale
+        return left, TOP + (row * (high + self.below) + high) * self._scale
+
+    def _sheet(self) -> Array:
+        count, high, wide, channels = self.images.shape
+        places = (self._rows * self.columns, high + self.below, wide + _gap(self.images), channels)
+        cells = np.full(places, 255, np.uint8)
+        cells[:count, :high, :wide] = self.images
+        cells = cells.reshape(self._rows, self.columns, *places[1:]).swapaxes(1, 2)
+        return cells.reshape(self._rows * places[1], self.columns * places[2], channels)
+
+
+def _gap(images: Array) -> int:
+    """Between two images: a twelfth of their width."""
+    return int(max(images.shape[2] // 12, 1))
+
+
+def _bytes(images: Array) -> Array:
+    """Images as bytes, and no finer than they are shown."""
+    every = -(-images.shape[2] // FINEST)
+    return np.clip(images[:, ::every, ::every], 0, 255).astype(np.uint8)
 
 
 def _short(name: str, length: int) -> str:
     """A name that fits; the middle goes first, for ends tell names apart."""
     return name if len(name) <= length else f"{name[: length // 2]}…{name[-(length - length // 2 - 1) :]}"
-
-
-def _mosaic(columns: int, rows: int, *, row_height: float) -> tuple["Figure", "Axes"]:
-    """One pair of axes for all images, whose unit is a tile's width."""
-    height = rows * row_height
-    page = figure(TILE_INCHES * columns, TILE_INCHES * height + 0.35)
-    axes = page.add_subplot()
-    axes.set(xlim=(0, columns), ylim=(height, 0), aspect="equal")
-    axes.axis("off")
-    return page, axes
-
-
-def _tile(axes: "Axes", image: Array, column: int, top: float) -> tuple[float, float]:
-    """Draws an image at its place; returns its left and lower border."""
-    left = column + 0.04
-    pixels = np.clip(image, 0, 255).astype(np.uint8)
-    grey = pixels.shape[-1] == 1
-    box = (left, left + 0.92, top + 0.92, top)
-    if grey:
-        axes.imshow(pixels[..., 0], extent=box, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    else:
-        axes.imshow(pixels, extent=box, interpolation="nearest")
-    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    return left, top + 0.92

@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from runner.pictures.page import BLUE, GREY, ORANGE, figure, plain, save
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from runner.pictures.axes import Axes, number, room, ticks
+from runner.pictures.page import BLUE, GREY, ORANGE, Page, length
 
 SHOWN = 12
 """How many layers fit on a page."""
+ROW, GAP = 92, 30
+WIDE, NARROW = 500, 300
 
 
 class Activations(TypedDict):
@@ -40,62 +39,51 @@ def layers(history: Sequence[tuple[int, Mapping[str, Activations]]], path: Path)
     Args:
         history: (step, statistics of each layer in the network's order), in order of steps. Of a deep network
             evenly spaced layers are drawn.
-        path: the PNG file.
+        path: the SVG file.
     """
     names = list(history[-1][1])
-    chosen = np.unique(np.linspace(0, len(names) - 1, min(len(names), SHOWN)).round().astype(int))
-    page = figure(9, 0.8 + 1.15 * len(chosen), fitted=False)
-    grid = page.subplots(len(chosen), 2, squeeze=False, width_ratios=(3, 2))
-    _fit(page, room=0.5 + 0.075 * max(len(names[place]) for place in chosen))
-    for row, place in zip(grid, chosen, strict=True):
-        _spread(row[0], [(step, layer[names[place]]) for step, layer in history])
-        _histogram(row[1], history[-1][1][names[place]])
-        row[0].set_ylabel(names[place], rotation=0, ha="right", va="center", fontsize=8)
-    partly = "" if len(chosen) == len(names) else f" ({len(chosen)} of {len(names)} layers)"
-    grid[0, 0].set_title(f"mean, ± standard deviation, and range{partly}", fontsize=9)
-    grid[0, 1].set_title(f"step {history[-1][0]:,}", fontsize=9)
-    for axes in grid[:-1, 0]:
-        axes.tick_params(labelbottom=False)
-    grid[-1, 0].set_xlabel("step")
-    grid[-1, 1].set_xlabel("activation")
-    save(page, path)
+    chosen = np.linspace(0, len(names) - 1, min(len(names), SHOWN)).round().astype(int).tolist()
+    shown = [names[place] for place in chosen]
+    left = 70 + max(length(name, 11) for name in shown)
+    page = Page(left + WIDE + 40 + NARROW + 20, 40 + (ROW + GAP) * len(shown) + 22)
+    for row, name in enumerate(shown):
+        top = 40 + (ROW + GAP) * row
+        page.text(10, top + ROW / 2 + 4, name, size=11)
+        _spread(page, left, top, [(step, layer[name]) for step, layer in history])
+        _histogram(page, left + WIDE + 40, top, history[-1][1][name])
+    partly = "" if len(shown) == len(names) else f" ({len(shown)} of {len(names)} layers)"
+    page.text(left + WIDE / 2, 26, f"mean, ± standard deviation, and range{partly}", anchor="middle")
+    page.text(left + WIDE + 40 + NARROW / 2, 26, f"step {history[-1][0]:,}", anchor="middle")
+    page.text(left + WIDE / 2, page.height - 12, "step", anchor="middle")
+    page.text(left + WIDE + 40 + NARROW / 2, page.height - 12, "activation", anchor="middle")
+    page.save(path)
 
 
-def _spread(axes: "Axes", history: Sequence[tuple[int, Activations]]) -> None:
-    steps = np.array([step for step, _ in history])
+def _spread(page: Page, left: float, top: float, history: Sequence[tuple[int, Activations]]) -> None:
+    steps = np.array([step for step, _ in history], dtype=float)
     mean, std, low, high = (
         np.array([at[key] for _, at in history], dtype=float) for key in ("mean", "std", "min", "max")
     )
-    marker = "." if len(history) < 10 else ""
-    axes.plot(steps, low, color=GREY, linewidth=0.8, marker=marker)
-    axes.plot(steps, high, color=GREY, linewidth=0.8, marker=marker)
-    axes.fill_between(steps, mean - std, mean + std, color=BLUE, alpha=0.25, linewidth=0)
-    axes.plot(steps, mean, color=BLUE, linewidth=1.6, marker=marker)
-    axes.grid(alpha=0.25)
-    axes.tick_params(labelsize=7)
-    plain(axes)
+    axes = Axes(page, left, top, WIDE, ROW, room(steps), room(low, high, mean - std, mean + std))
+    whole = [tick for tick in ticks(axes.x, about=6) if tick >= 0 and tick == int(tick)]
+    axes.mark_x(whole, [number(tick) for tick in whole], size=10)
+    axes.mark_y(marks := ticks(axes.y, about=3), [number(tick) for tick in marks], size=10)
+    few = len(history) < 10
+    for edge in (low, high):
+        axes.curve(steps, edge, colour=GREY, dots=few)
+    axes.band(steps, mean - std, mean + std, fill=BLUE, opacity=0.25)
+    axes.curve(steps, mean, colour=BLUE, width=1.8, dots=few)
+    axes.frame()
 
 
-def _histogram(axes: "Axes", activations: Activations) -> None:
+def _histogram(page: Page, left: float, top: float, activations: Activations) -> None:
     counts, edges = (
         np.asarray(activations["counts"], dtype=float),
         np.asarray(activations["edges"], dtype=float),
     )
-    axes.stairs(np.log1p(counts), edges, fill=True, color=ORANGE, alpha=0.8)  # zeros of a ReLU are most
-    axes.set_yticks([])
-    axes.locator_params(axis="x", nbins=5)
-    axes.tick_params(labelsize=7)
-    plain(axes)
-
-
-def _fit(page: "Figure", *, room: float) -> None:
-    """Margins in inches, with `room` for the names; a constrained layout takes a second for so many axes."""
-    width, height = page.get_size_inches()
-    page.subplots_adjust(
-        left=room / width,
-        right=1 - 0.15 / width,
-        bottom=0.45 / height,
-        top=1 - 0.3 / height,
-        hspace=0.35,
-        wspace=0.06,
-    )
+    heights = np.log1p(counts)  # zeros of a ReLU are most
+    axes = Axes(page, left, top, NARROW, ROW, room(edges), (0, max(float(heights.max()) * 1.05, 1e-9)))
+    across, up = np.repeat(edges, 2), np.concatenate([[0.0], np.repeat(heights, 2), [0.0]])
+    axes.band(across, np.zeros_like(up), up, fill=ORANGE, opacity=0.8)
+    axes.mark_x(marks := ticks(axes.x), [number(tick) for tick in marks], size=10, grid=False)
+    axes.frame()

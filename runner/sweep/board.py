@@ -46,10 +46,10 @@ class Board:
         done = f", {self._done} of them done already" if self._done else ""
         self.say(f"{plan.title}: {cells} cells x {seeds} seeds = {self._planned} runs{done}")
 
-    def begin(self, slots: int) -> None:
+    def begin(self, how: str) -> None:
         """The first trial starts."""
         self._began = time.monotonic()
-        self.say(f"{slots} at once")
+        self.say(how)
         if self.console.is_terminal:
             self._live = Live(console=self.console, refresh_per_second=4, transient=True)
             self._live.start()
@@ -89,15 +89,21 @@ class Board:
         return f"{self._done} of {self._planned} runs done{left}"
 
 
+ROWS = 16
+"""Running trials that are shown."""
+
+
 def _running(trials: Sequence[Trial]) -> Table:
     table = Table("running", "step", "loss", "accuracy", "images/s", box=None)
-    for trial in trials:
+    for trial in trials[:ROWS]:
         at = _read(trial)
         steps = f"{at['step']}/{at['steps']}" if at else "starting"
         loss = f"{at['train/loss']:.3f}" if "train/loss" in at else ""
         accuracy = f"{100 * at['train/accuracy']:.1f}%" if "train/accuracy" in at else ""
         speed = f"{at['images_per_second']:.0f}" if "images_per_second" in at else ""
         table.add_row(trial.order.name, steps, loss, accuracy, speed)
+    if len(trials) > ROWS:
+        table.add_row(f"and {len(trials) - ROWS} more")
     return table
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from runner.execute.local import Ended, Local
+from runner.execute import executor
+from runner.execute.server import Ended, Executor
 from runner.job import PATIENCE, Result, held
 from runner.report.findings import Findings
 from runner.report.page import Page
@@ -22,7 +23,7 @@ from runner.screen import command_line
 from runner.stop import Stop
 from runner.sweep.board import Board
 from runner.sweep.plan import Plan, Trial, plan
-from runner.track import mark_failed, prepare
+from runner.track import mark_failed, preload, prepare
 
 STOPPING = "Stopping: the running trials make their checkpoints. Once more leaves them to it."
 
@@ -56,15 +57,15 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
 
 def _run(planned: Plan, open_trials: list[Trial], page: Page, board: Board, stop: Stop) -> None:
     """Runs what is open, below the sweep's own page, and publishes the report."""
-    with Local(planned.executor.slots, planned.executor.slots_per_gpu) as executor:
+    with executor(planned.executor, planned.folder, preload(planned.base.track)) as at_work:
         if open_trials:
-            executor.check([planned.of(cell)[0].order.config for cell in planned.cells])
-            board.begin(executor.open_slots(planned.base.device, planned.base.threads or 1))
+            at_work.check([planned.of(cell)[0].order.config for cell in planned.cells])
+            board.begin(at_work.open_slots(planned.base.device, planned.base.threads or 1))
         prepare(planned.base.track)
         if planned.base.fresh:
             _start_over(planned, page)
         with page.opened() as parent:
-            Controller(planned, open_trials, executor, board, stop).run(parent)
+            Controller(planned, open_trials, at_work, board, stop).run(parent)
             board.end()
             page.publish(stopped=stop())
 
@@ -80,7 +81,9 @@ def _start_over(planned: Plan, page: Page) -> None:
 class Controller:
     """The loop over a plan's open trials."""
 
-    def __init__(self, plan: Plan, open_trials: Sequence[Trial], executor: Local, board: Board, stop: Stop) -> None:
+    def __init__(
+        self, plan: Plan, open_trials: Sequence[Trial], executor: Executor, board: Board, stop: Stop
+    ) -> None:
         self._executor = executor
         self._board = board
         self._stop = stop
@@ -121,14 +124,14 @@ class Controller:
             self._waiting.appendleft(trial)
             return
         if result is None:
-            result = _given_up(trial, ended.code)
+            result = _given_up(trial, ended)
         self._study.tell(trial, result)
         self._board.ended(trial, result)
 
 
-def _given_up(trial: Trial, code: int) -> Result:
+def _given_up(trial: Trial, ended: Ended) -> Result:
     job, page = trial.job, trial.job.page()
-    result = Result(status="failed", error=f"{_death(code)}, {TRIES} times; its output is in {job.log}")
+    result = Result(status="failed", error=f"{_death(ended.code)}, {TRIES} times; its output is in {ended.log}")
     job.end(result)
     if page is not None:
         mark_failed(trial.order.config.track, page["run_id"])

@@ -9,10 +9,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config import ConfigError, Data, Executor, RunConfig, command, digest, executor, from_hydra
-from runner.data import load_for, resolve
+from runner.config import ConfigError, Executor, RunConfig, command, digest, executor, from_hydra
+from runner.data import load_for
 from runner.explain import explain, refuse_nameless
 from runner.job import Job, Order, job_name
+from runner.settle import settled
+from runner.sweep.compose import Composer
 from runner.sweep.space import Cell, Page, Request, cells, page_of, request
 
 Say = Callable[[str], None]
@@ -71,7 +73,7 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     compared = tuple(cells(page, asked.swept))
     _refuse_overruled(compared, asked)
     configs = _composed(compared, asked, config, loader)
-    base, *configs = _on_data([from_hydra(config), *configs], say)
+    base, *configs = _on_this_machine([from_hydra(config), *configs], say)
     _refuse_twins(compared, configs)
     seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
     title = page.name or "-".join(asked.swept) or "seeds"
@@ -107,13 +109,14 @@ def _composed(
     compared: tuple[Cell, ...], asked: Request, config: DictConfig, loader: ConfigLoader
 ) -> list[RunConfig]:
     """Each cell's configuration."""
+    composer = Composer(config, loader)
     found: list[RunConfig] = []
     problems: dict[str, list[Cell]] = {}
     for cell in compared:
         overrides = [*asked.fixed, *cell.overrides]
         try:
             refuse_nameless(overrides)
-            found.append(from_hydra(loader.load_sweep_config(config, overrides)))
+            found.append(from_hydra(composer.compose(overrides)))
         except (HydraException, OmegaConfBaseException) as problem:
             for line in explain(problem, overrides, _own_choices(config)).splitlines():
                 problems.setdefault(line, []).append(cell)
@@ -138,13 +141,19 @@ def _own_choices(config: DictConfig) -> str | None:
     return next((source.path for source in sources if source.provider == "command-line"), None)
 
 
-def _on_data(configs: list[RunConfig], say: Say) -> list[RunConfig]:
-    """The configurations on data that is there; what `auto` means is found out once for all of them."""
-    known: dict[str, Data] = {}
+def _on_this_machine(configs: list[RunConfig], say: Say) -> list[RunConfig]:
+    """The configurations with nothing left to decide, on data that is there; what is decided is told once."""
+    known: dict[str, RunConfig] = {}
+    told: list[str] = []
+    found = []
     for config in configs:
-        if repr(config.data) not in known:
-            known[repr(config.data)] = resolve(config.data, say)
-    found = [replace(config, data=known[repr(config.data)]) for config in configs]
+        key = repr((config.data, config.train.precision, config.device))
+        if key not in known:
+            known[key] = settled(config, told.append)
+        train = replace(config.train, precision=known[key].train.precision)
+        found.append(replace(config, data=known[key].data, train=train))
+    for line in dict.fromkeys(told):
+        say(line)
     for config in found:
         load_for(config)
     return found

@@ -20,7 +20,10 @@ from runner.sweep.plan import Plan, Trial
 
 
 class Study:
-    """The study of a plan. A changed list of cells or seeds is another study in the same file."""
+    """The study of a plan. A changed list of cells or seeds is another study in the same file.
+
+    One controller at a time tells it (it holds the sweep's lock), so a trial's number is how many were before it.
+    """
 
     def __init__(self, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -36,7 +39,10 @@ class Study:
             direction="maximize",
             load_if_exists=True,
         )
-        self._numbers = self._by_job()
+        known = self._study.get_trials(deepcopy=False)
+        self._count = len(known)
+        self._numbers = {trial.user_attrs["job"]: trial.number for trial in known}
+        self._ended = {trial.user_attrs["job"]: trial.state.is_finished() for trial in known}
 
     def ask(self, trial: Trial) -> int:
         """Optuna's number for a trial that begins, or begins again.
@@ -45,42 +51,34 @@ class Study:
         leave one waiting, which the next would mistake for its own.)
         """
         job = trial.job.folder.name
-        state = self._state(job)
-        if state is None or state.is_finished():
+        if self._ended.get(job, True):
             params = {"cell": trial.cell.name, "seed": trial.seed}
             begun = create_trial(
                 state=TrialState.RUNNING, params=params, distributions=self._distributions, user_attrs={"job": job}
             )
             self._study.add_trial(begun)
-            self._numbers = self._by_job()
+            self._numbers[job], self._ended[job] = self._count, False
+            self._count += 1
         return self._numbers[job]
-
-    def _by_job(self) -> dict[str, int]:
-        return {trial.user_attrs["job"]: trial.number for trial in self._study.get_trials(deepcopy=False)}
 
     def tell(self, trial: Trial, result: Result) -> None:
         """How a trial ended; told once."""
         job = trial.job.folder.name
-        state = self._state(job)
-        if state is None:
-            self.ask(trial)
-        elif state.is_finished():
+        if self._ended.get(job, False):
             return
+        self.ask(trial)
         failed = result.status == "failed" or result.accuracy is None
         self._study.tell(
             self._numbers[job],
             None if failed else result.accuracy,
             state=TrialState.FAIL if failed else TrialState.COMPLETE,
         )
+        self._ended[job] = True
 
     def catch_up(self, ended: Iterable[tuple[Trial, Result]]) -> None:
         """Tells what ended while nobody listened."""
         for trial, result in ended:
             self.tell(trial, result)
-
-    def _state(self, job: str) -> TrialState | None:
-        number = self._numbers.get(job)
-        return None if number is None else self._study.get_trials(deepcopy=False)[number].state
 
 
 def _journal(path: Path) -> JournalStorage:

@@ -15,7 +15,8 @@ from runner.track.environment import Environment, environment
 from runner.track.facts import DatasetFacts, Facts
 from runner.track.memory import MemoryTracker
 from runner.track.mlflow import MlflowTracker
-from runner.track.store import mark_failed, prepare, tracking_uri
+from runner.track.store import mark_failed, preload, prepare, tracking_uri
+from runner.track.thin import Thinner
 from runner.track.tracker import NullTracker, Status, Tracker
 
 __all__ = [
@@ -26,10 +27,12 @@ __all__ = [
     "MlflowTracker",
     "NullTracker",
     "Status",
+    "Thinner",
     "Tracker",
     "environment",
     "mark_failed",
     "open_tracker",
+    "preload",
     "prepare",
     "tracking_uri",
 ]

@@ -1,5 +1,6 @@
-"""The tracker that writes to MLflow: a client and an explicit run id, no global state, any number at once."""
+"""The tracker that writes to MLflow: an explicit run id, no global state, any number at once."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,22 +8,25 @@ from urllib.parse import urlsplit
 
 from runner import config
 from runner.config import ConfigError
-from runner.track.facts import DatasetFacts, Facts
-from runner.track.store import is_server, open_experiment, resolve, tracking_uri
+from runner.track.artifacts import Artifacts, artifacts
+from runner.track.facts import Facts
+from runner.track.runs import Run, Runs, as_input
+from runner.track.store import connect, is_server, open_runs, resolve, tracking_uri
 from runner.track.system import PREFIX, Sampler
 from runner.track.tracker import Status, Tracker
 from runner.track.writer import Point, Writer
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput, Run
+    from mlflow import entities
     from mlflow.tracking import MlflowClient
 
 
 class MlflowTracker(Tracker):
     """One MLflow run (`track=mlflow`); see `Tracker`."""
 
-    _client: "MlflowClient"
-    _run: str
+    _runs: Runs
+    _run: Run
+    _files: Artifacts
     _writer: Writer
     _sampler: Sampler
 
@@ -42,28 +46,33 @@ class MlflowTracker(Tracker):
         Raises:
             ConfigError: the store cannot be used.
         """
-        self._client, experiment = open_experiment(self._track)
-        known = _existing(self._client, run_id) if run_id else None
-        run = self._create(experiment, facts) if known is None else self._reopen(known, facts)
-        self._run = run.info.run_id
-        opened(self._run)
-        self._fill_in(run, facts)
-        self._receive(run)
-        self.page = _page(tracking_uri(self._track), run)
+        uri = tracking_uri(self._track)
+        self._runs = open_runs(uri, self._track.experiment)
+        seen = self._go_on(connect(uri), run_id, facts) if run_id else None
+        if seen is None:
+            self._run, seen = self._runs.begin(facts), {}
+        opened(self._run.id)
+        self._receive(seen)
+        self._files = artifacts(self._run.files, uri)
+        there = self._files.names()
+        for name, text in facts.texts().items():
+            if name not in there:
+                self._files.write(name, text)
+        self.page = _page(uri, self._run)
         self._open = True
-        return self._run
+        return self._run.id
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._writer.put(step, metrics)
 
     def tag(self, key: str, value: str) -> None:
-        self._client.set_tag(self._run, key, value)
+        self._runs.tag(self._run.id, {key: value})
 
     def text(self, text: str, name: str) -> None:
-        self._client.log_text(self._run, text, name)
+        self._files.write(name, text)
 
     def artifact(self, path: Path, folder: str = "") -> None:
-        self._client.log_artifact(self._run, str(path), folder or None)
+        self._files.keep(path, folder)
 
     def flush(self) -> None:
         self._writer.flush()
@@ -74,40 +83,27 @@ class MlflowTracker(Tracker):
         self._open = False
         ended: Status = "FAILED"  # unless all of it could be written
         try:
-            self._writer.close()
+            self._writer.flush()
             ended = status
         finally:
-            self._client.set_terminated(self._run, ended)
+            self._runs.end(self._run.id, ended)
 
-    def _create(self, experiment: str, facts: Facts) -> "Run":
-        return self._client.create_run(experiment, run_name=facts.name, tags=facts.all_tags())
-
-    def _reopen(self, run: "Run", facts: Facts) -> "Run":
-        self._client.update_run(run.info.run_id, status="RUNNING")
-        for key, value in _continuation(run, facts).items():
-            self._client.set_tag(run.info.run_id, key, value)
-        return run
-
-    def _fill_in(self, run: "Run", facts: Facts) -> None:
-        """Writes those facts that the run has not yet."""
-        from mlflow.entities import Param, RunTag
-
-        params = [Param(k, str(v)) for k, v in facts.params.items() if k not in run.data.params]
-        tags = [RunTag(k, v) for k, v in facts.all_tags().items() if k not in run.data.tags]
-        self._client.log_batch(self._run, params=params, tags=tags)
-        if run.inputs is None or not run.inputs.dataset_inputs:
-            self._client.log_inputs(self._run, [_input(facts.dataset)])
-        there = {artifact.path for artifact in self._client.list_artifacts(self._run)}
-        for name, text in facts.texts().items():
-            if name not in there:
-                self.text(text, name)
-
-    def _receive(self, run: "Run") -> None:
-        """Makes ready for points, knowing those that are stored."""
-        seen = {
-            metric: {point.step for point in self._client.get_metric_history(self._run, metric)}
+    def _go_on(self, client: "MlflowClient", run_id: str, facts: Facts) -> dict[str, set[int]] | None:
+        """Opens a run again; returns the steps that each of its metrics has, or None where the run is gone."""
+        run = _existing(client, run_id)
+        if run is None:
+            return None
+        info = run.info
+        self._run = Run(info.run_id, info.run_name, info.experiment_id, info.artifact_uri)
+        client.update_run(run_id, status="RUNNING")
+        _fill_in(client, run, facts)
+        return {
+            metric: {point.step for point in client.get_metric_history(run_id, metric)}
             for metric in run.data.metrics
         }
+
+    def _receive(self, seen: dict[str, set[int]]) -> None:
+        """Makes ready for points, knowing the steps of those that are stored."""
         samples = [seen.pop(metric) for metric in list(seen) if metric.startswith(PREFIX)]
         first = 1 + max((step for steps in samples for step in steps), default=-1)
         limit = self._track.points if self._track.system_metrics else 0
@@ -116,14 +112,23 @@ class MlflowTracker(Tracker):
 
     def _write(self, points: Sequence[Point]) -> None:
         """Runs in the writer's thread."""
-        from mlflow.entities import Metric
-
-        sample = self._sampler.due(points[-1].milliseconds)
-        metrics = [Metric(p.metric, p.value, p.milliseconds, p.step) for p in (*points, *sample)]
-        self._client.log_batch(self._run, metrics=metrics)
+        sample = self._sampler.due(time.time_ns() // 1_000_000)
+        if points or sample:
+            self._runs.write(self._run.id, [*points, *sample])
 
 
-def _existing(client: "MlflowClient", run_id: str) -> "Run | None":
+def _fill_in(client: "MlflowClient", run: "entities.Run", facts: Facts) -> None:
+    """Writes those facts that the run has not yet, and that it goes on."""
+    from mlflow.entities import Param, RunTag
+
+    params = [Param(k, str(v)) for k, v in facts.params.items() if k not in run.data.params]
+    tags = {k: v for k, v in facts.all_tags().items() if k not in run.data.tags} | _continuation(run, facts)
+    client.log_batch(run.info.run_id, params=params, tags=[RunTag(k, v) for k, v in tags.items()])
+    if run.inputs is None or not run.inputs.dataset_inputs:
+        client.log_inputs(run.info.run_id, [as_input(facts.dataset)])
+
+
+def _existing(client: "MlflowClient", run_id: str) -> "entities.Run | None":
     """The run; None where it is not in this store, or somebody deleted it."""
     from mlflow.exceptions import MlflowException
 
@@ -136,24 +141,17 @@ def _existing(client: "MlflowClient", run_id: str) -> "Run | None":
     return None if run.info.lifecycle_stage == "deleted" else run
 
 
-def _continuation(run: "Run", facts: Facts) -> dict[str, str]:
+def _continuation(run: "entities.Run", facts: Facts) -> dict[str, str]:
     commit = "mlflow.source.git.commit"
     now = facts.all_tags().get(commit, "")
     tags = {"resumed": str(int(run.data.tags.get("resumed", "0")) + 1)}
     return tags if now == run.data.tags.get(commit, "") else {**tags, "resumed.commit": now or "none"}
 
 
-def _input(dataset: DatasetFacts) -> "DatasetInput":
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    entity = Dataset(dataset.name, dataset.digest, "local", dataset.source, profile=dataset.profile)
-    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
-
-
-def _page(uri: str, run: "Run") -> str:
+def _page(uri: str, run: Run) -> str:
     if is_server(uri):
         parts = urlsplit(uri)
         address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")  # no password
-        return f"{address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        return f"{address}/#/experiments/{run.experiment}/runs/{run.id}"
     store = "" if uri == resolve(None) else f" --uri {uri}"
-    return f"python -m runner ui{store}   (run {run.info.run_name}, {run.info.run_id})"
+    return f"python -m runner ui{store}   (run {run.name}, {run.id})"

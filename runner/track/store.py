@@ -1,6 +1,7 @@
 """Which MLflow store, and that it is there before anybody writes."""
 
 import fcntl
+import functools
 import logging
 import os
 import urllib.error
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.config import ConfigError, Track
+from runner.track.database import Database
+from runner.track.runs import ClientRuns, Runs
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -73,21 +76,45 @@ def prepare(track: Track) -> None:
     Raises:
         ConfigError: the store cannot be used, or the experiment was deleted in it.
     """
-    if track.name == "mlflow":
-        open_experiment(track)
+    uri = tracking_uri(track)
+    if track.name == "mlflow" and _database(uri, track.experiment) is None:
+        with _alone(uri):
+            _client_and_experiment(uri, track.experiment)
 
 
 def mark_failed(track: Track, run_id: str) -> None:
     """Ends a run whose process is gone and cannot do it."""
     if track.name == "mlflow":
-        connect(tracking_uri(track)).set_terminated(run_id, "FAILED")
+        open_runs(tracking_uri(track), track.experiment).end(run_id, "FAILED")
 
 
-def open_experiment(track: Track) -> "tuple[MlflowClient, str]":
-    """A client of the store, and the experiment's id; what is not there yet is created as by `prepare`."""
-    uri = tracking_uri(track)
+@functools.cache
+def open_runs(uri: str, experiment: str) -> Runs:
+    """The runs of an experiment, for all trackers of this process; what is missing is created as by `prepare`.
+
+    Raises:
+        ConfigError: the store cannot be used, or the experiment was deleted in it.
+    """
+    if found := _database(uri, experiment):
+        return found
     with _alone(uri):
-        return _client_and_experiment(uri, track.experiment)
+        client, number = _client_and_experiment(uri, experiment)
+    return _database(uri, experiment) or ClientRuns(client, number)
+
+
+def _database(uri: str, experiment: str) -> Database | None:
+    """The experiment in a local database, where that is there, as known, and asked for without options."""
+    file = local_database(uri)
+    return None if file is None or "?" in uri else Database.open(file, experiment)
+
+
+def preload(track: Track) -> tuple[str, ...]:
+    """The slow modules that every run of such a store imports: for a server of processes to have them already."""
+    uri = tracking_uri(track)
+    return ("mlflow.tracking",) if track.name == "mlflow" and local_database(uri) is None else ()
+
+
+os.register_at_fork(after_in_child=open_runs.cache_clear)  # a connection is its process's own
 
 
 @contextmanager

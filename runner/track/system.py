@@ -1,5 +1,8 @@
 """How busy the machine is, sampled whenever points are written."""
 
+import functools
+import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +16,9 @@ PREFIX = "system/"
 
 FIRST_SECONDS = 5.0
 """The shortest time between two samples."""
+
+FRESH_SECONDS = 1.0
+"""So long runs of one process share a measurement: a second one at once would be of no time at all."""
 
 
 class Sampler:
@@ -29,9 +35,7 @@ class Sampler:
         self._clock = clock
         self._start = clock()
         self._due = self._start
-        self._process = psutil.Process()
-        psutil.cpu_percent()  # the first call measures from here
-        self._process.cpu_percent()
+        _machine()  # measures from here
 
     def due(self, milliseconds: int) -> list[Point]:
         """The next sample, stamped with the given time; empty when it is too early. The steps count them."""
@@ -40,9 +44,27 @@ class Sampler:
             return []
         self._due = now + max(FIRST_SECONDS, 10 * (now - self._start) / self._points)
         number, self._next = self._next, self._next + 1
-        return [Point(PREFIX + key, number, value, milliseconds) for key, value in self._sample().items()]
+        return [Point(PREFIX + key, number, value, milliseconds) for key, value in _machine().sample().items()]
 
-    def _sample(self) -> dict[str, float]:
+
+class Machine:
+    """The machine's and this process's use, measured once for all runs of the process."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._measured = -math.inf
+        self._values: dict[str, float] = {}
+        psutil.cpu_percent()  # the next call measures from here
+        self._process.cpu_percent()
+
+    def sample(self) -> dict[str, float]:
+        """What is in use, since the last measurement; measured anew after `FRESH_SECONDS`."""
+        now = time.monotonic()
+        if now - self._measured > FRESH_SECONDS:
+            self._measured, self._values = now, self._measure()
+        return self._values
+
+    def _measure(self) -> dict[str, float]:
         memory = psutil.virtual_memory()
         return {
             "cpu_utilization_percentage": psutil.cpu_percent(),
@@ -52,6 +74,14 @@ class Sampler:
             "process_memory_megabytes": self._process.memory_info().rss / 1e6,
             **_gpu(),
         }
+
+
+@functools.cache
+def _machine() -> Machine:
+    return Machine()
+
+
+os.register_at_fork(after_in_child=_machine.cache_clear)  # it is another process
 
 
 def _gpu() -> dict[str, float]:

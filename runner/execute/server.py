@@ -1,0 +1,131 @@
+"""The warm server that a sweep's processes are forked from, and what is asked of it.
+
+The server (Python's forkserver) imports torch and the rest once; a process then starts in milliseconds, has the
+machine's state to itself, and takes nothing with it when it dies. CUDA is first touched in such a process.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from runner.config import ConfigError, RunConfig
+from runner.job import Job
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job that has ended, or whose process is gone.
+
+    Attributes:
+        code: the exit status; negative for the signal that ended the process.
+        log: where its output is.
+    """
+
+    job: Job
+    code: int
+    log: Path
+
+
+class Executor(Protocol):
+    """Where the jobs of a sweep run: the seam between a controller and processes or machines."""
+
+    def __enter__(self) -> Self:
+        """Gets ready."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Lets what still runs make its checkpoints, and waits for it."""
+
+    def check(self, configs: Sequence[RunConfig]) -> None:
+        """Builds every configuration once.
+
+        Raises:
+            ConfigError: with all problems, a line each.
+        """
+
+    def open_slots(self, device: str, threads: int) -> str:
+        """Decides how many jobs run at once, and where; says so in a few words."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another job may be started."""
+
+    @property
+    def running(self) -> list[Job]:
+        """The jobs that were started and have not ended."""
+
+    def start(self, job: Job) -> None:
+        """Runs a job."""
+
+    def ended(self, timeout: float) -> list[Ended]:
+        """The jobs that have ended since it was asked last, after at most `timeout` seconds."""
+
+    def stop(self) -> None:
+        """Lets the running jobs make their checkpoints and end."""
+
+
+@dataclass
+class Server:
+    """Makes processes.
+
+    Attributes:
+        preload: modules that the server imports beside those of every run.
+    """
+
+    preload: tuple[str, ...]
+    context: ForkServerContext = field(init=False)
+
+    def start(self) -> None:
+        """Starts the server, deaf to Ctrl-C and its like, which go to every process of a terminal or a job."""
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["__main__", "runner.worker", *self.preload, "runner.warm"])
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def check(self, configs: Sequence[RunConfig]) -> None:
+        """See `Executor`."""
+        problems = self._ask("problems", list(configs))
+        if problems:
+            raise ConfigError("\n".join(problems))
+
+    def gpus(self, device: str) -> list[str]:
+        """The GPUs that a run on that device may use, as CUDA_VISIBLE_DEVICES names them; none for the CPU."""
+        count = 0 if device == "cpu" else int(self._ask("gpus"))
+        if not count:
+            return []
+        chosen = range(count) if device in ("auto", "cuda") else [int(device.removeprefix("cuda:"))]
+        return [_visible(number) for number in chosen]
+
+    def _ask(self, question: str, *arguments: Any) -> Any:
+        """The answer of a function of `execute.questions`, in a process of its own."""
+        ours, theirs = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=_answer, args=(theirs, question, *arguments))
+        process.start()
+        theirs.close()
+        try:
+            return ours.recv()
+        except EOFError:
+            raise RuntimeError(f"the process asked for {question!r} ended without an answer") from None
+        finally:
+            process.join()
+
+
+def _visible(number: int) -> str:
+    """The name of the GPU that torch counts as that number."""
+    names = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return names[number] if names else str(number)
+
+
+def _answer(answer: Connection, question: str, *arguments: Any) -> None:
+    from runner.execute import questions
+
+    answer.send(getattr(questions, question)(*arguments))

@@ -1,0 +1,73 @@
+"""A network's parameters as one vector, in the order of `network.parameters()`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where a parameter lies in the vector.
+
+    Convolutions' weights lie channels last, [outputs, height, width, inputs], as the convolution wants them.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + math.prod(self.shape)
+
+    def part(self, vectors: Tensor) -> Tensor:
+        """The parameter's numbers in each of some vectors, [n, size], a view."""
+        return vectors[:, self.start : self.stop]
+
+    def shaped(self, part: Tensor) -> Tensor:
+        """Such numbers in the parameter's shape: [n, size] to [n, *shape], a view."""
+        if len(self.shape) != 4:
+            return part.view(-1, *self.shape)
+        outputs, inputs, height, width = self.shape
+        return part.view(-1, outputs, height, width, inputs).permute(0, 1, 4, 2, 3)
+
+    def flat(self, tensors: Tensor) -> Tensor:
+        """The inverse of `shaped`."""
+        return (tensors.permute(0, 1, 3, 4, 2) if len(self.shape) == 4 else tensors).flatten(1)
+
+
+def pieces(network: nn.Module) -> tuple[Piece, ...]:
+    """Where each parameter of a network lies."""
+    named = list(network.named_parameters())
+    ends = accumulate((parameter.numel() for _, parameter in named), initial=0)
+    return tuple(Piece(name, tuple(p.shape), start) for (name, p), start in zip(named, ends, strict=False))
+
+
+def vector(network: nn.Module) -> Tensor:
+    """The parameters, [n]."""
+    named = dict(network.named_parameters())
+    with torch.no_grad():
+        return torch.cat([piece.flat(named[piece.name][None])[0] for piece in pieces(network)])
+
+
+def view(network: nn.Module, row: Tensor) -> None:
+    """Makes the parameters views of a vector [n] that holds their values."""
+    named = dict(network.named_parameters())
+    for piece in pieces(network):
+        named[piece.name].data = piece.shaped(piece.part(row[None]))[0]
+
+
+def buffers(network: nn.Module) -> dict[str, Tensor]:
+    """The statistics that a network keeps, by name."""
+    return {name: buffer for name, buffer in network.named_buffers() if buffer.is_floating_point()}
+
+
+def view_buffers(network: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Makes these the network's statistics."""
+    for name, value in values.items():
+        owner, _, own_name = name.rpartition(".")
+        network.get_submodule(owner)._buffers[own_name] = value

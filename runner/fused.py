@@ -1,0 +1,141 @@
+"""Many jobs in one process, trained as stacks: as many at once as the device is good for.
+
+Jobs whose runs can be trained together are a family. The process works on one family after another: a stack of its
+runs goes on as long as there are any, and a run that ends gives its place to the next at once. What a run leaves
+behind is written by a thread, so that the others need not wait for it.
+"""
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from runner.job import PATIENCE, Busy, Job
+from runner.machine import cores
+from runner.member import Member
+from runner.probe import places
+from runner.run import Running, opened
+from runner.stack import Stack
+from runner.stop import Stop
+from runner.train import train
+from runner.worker import BUSY, ProgressFile, begun, failed
+
+
+def work(inbox: Connection, outbox: Connection, gpu: str | None, slots: int | None, log: Path) -> None:
+    """Runs the jobs whose folders come through `inbox` until it is closed.
+
+    Args:
+        outbox: gets (folder, exit status) of each job that has ended.
+        gpu: the only CUDA device that the process sees; None where jobs run where they say.
+        slots: runs in a stack; None for as many as the device is good for.
+        log: where the process's output goes.
+    """
+    with begun(log, gpu) as stop, ThreadPoolExecutor(1, thread_name_prefix="office") as office:
+        torch.set_num_threads(cores())
+        crew = Crew(inbox, outbox, None if gpu is None else "cuda", slots, stop, office)
+        while crew.receive(wait=True) and not stop():
+            crew.train_a_family()
+
+
+@dataclass
+class Crew:
+    """The jobs of such a process: those that wait, first come first, and those that are trained."""
+
+    inbox: Connection
+    outbox: Connection
+    device: str | None
+    slots: int | None
+    stop: Stop
+    office: ThreadPoolExecutor
+    _waiting: list[Job] = field(default_factory=list)
+    _running: dict[Member, "Seat"] = field(default_factory=dict)
+
+    def receive(self, *, wait: bool = False) -> bool:
+        """Takes the jobs that have come; whether any is waiting then."""
+        while (wait and not self._waiting and not self.stop()) or self.inbox.poll():
+            if not self.inbox.poll(0.2):  # so that a signal is noticed
+                continue
+            try:
+                self._waiting.append(Job(Path(self.inbox.recv())))
+            except EOFError:
+                break
+        return bool(self._waiting)
+
+    def train_a_family(self) -> None:
+        """Trains the job that waits longest, and with it all that can be trained together with it."""
+        self.receive()
+        family = self._waiting[0].order().config.family()
+        first = self._next(lambda job: True)
+        if first is None:
+            return
+        others = [config for job in self._waiting if (config := job.order().config).family() == family]
+        configs = [first.running.config, *others]
+        size = min(len(configs), self.slots or places(first.running.parts, configs))
+        stack = Stack(first.running.parts, configs, size)
+        self._seat(first, stack)
+        self._fill(stack)
+        for member, records in train(stack, stop=self.stop):
+            self._running[member].running.tell(records)
+            if member.done:
+                self._end(member)
+                self._fill(stack)
+        for member in list(self._running):
+            self._end(member)
+
+    def _fill(self, stack: Stack) -> None:
+        """Gives the free places to jobs that wait."""
+        self.receive()
+        while stack.free and not self.stop():
+            seat = self._next(lambda job: stack.fits(job.order().config))
+            if seat is None:
+                return
+            self._seat(seat, stack)
+
+    def _seat(self, seat: "Seat", stack: Stack) -> None:
+        seat.running.enter(stack)
+        self._running[seat.running.member] = seat
+
+    def _next(self, wanted: Callable[[Job], bool]) -> "Seat | None":
+        """The first waiting job that is wanted and can be opened; those that cannot are told of."""
+        for job in [job for job in self._waiting if wanted(job)]:
+            self._waiting.remove(job)
+            with contextlib.ExitStack() as held:
+                try:
+                    run = opened(job, job.order(), watch=ProgressFile(job), patience=PATIENCE, device=self.device)
+                    return Seat(held.enter_context(run), held.pop_all())
+                except Busy:
+                    self._tell(job, BUSY)
+                except Exception as problem:  # a failed trial is a result
+                    failed(job, problem)
+                    self._tell(job, 1)
+        return None
+
+    def _end(self, member: Member) -> None:
+        """Frees the run's place, and lets the thread write what it leaves behind."""
+        seat = self._running.pop(member)
+        seat.running.leave()
+        self.office.submit(self._finish, seat)
+
+    def _finish(self, seat: "Seat") -> None:
+        with seat.held:
+            try:
+                seat.running.finish()
+            except Exception as problem:
+                failed(seat.running.job, problem)
+        self._tell(seat.running.job, 0)
+
+    def _tell(self, job: Job, code: int) -> None:
+        with contextlib.suppress(OSError):  # nobody listens any more
+            self.outbox.send((str(job.folder), code))
+
+
+@dataclass
+class Seat:
+    """A run, and what is held for it: the lock on its folder, its page."""
+
+    running: Running
+    held: contextlib.ExitStack

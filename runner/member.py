@@ -1,0 +1,78 @@
+"""A run among those that are trained together: where it stands, and when somebody must look at it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from runner.build import Parts
+from runner.config import RunConfig
+from runner.schedules import Numbers
+
+LOOK_EVERY = 100
+"""Steps between two looks at whether a run's loss is still a number."""
+
+
+@dataclass
+class State:
+    """Where a run stands, beside its weights and its optimizer.
+
+    Attributes:
+        step: steps done.
+        totals: loss times images, correct predictions, and images since the last point of the curve; float64 [3].
+        diverged: the loss was infinite or no number when it was looked at, every 100 steps; the run ends there.
+    """
+
+    step: int
+    totals: Tensor
+    diverged: bool = False
+
+
+@dataclass(eq=False)
+class Member:
+    """A run and its place in time.
+
+    Attributes:
+        told: the step of the last record.
+        seconds: the time that the steps since then took.
+    """
+
+    parts: Parts
+    config: RunConfig
+    state: State
+    told: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.told = self.state.step
+
+    @property
+    def done(self) -> bool:
+        return self.state.step == self.parts.steps or self.state.diverged
+
+    @property
+    def every(self) -> int:
+        """Steps between two points of the training curve: `track.records` of them at most."""
+        return math.ceil(self.parts.steps / self.config.track.records)
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps between two evaluations: no more often than there are points."""
+        return max(self.config.train.eval_every, self.every)
+
+    @property
+    def pass_length(self) -> int:
+        """Steps of a pass over the training images; a last partial batch is dropped."""
+        return len(self.parts.training) // self.parts.batch
+
+    def until(self) -> int:
+        """Steps until somebody must look."""
+        step = self.state.step
+        periods = (LOOK_EVERY, self.evaluate_every, self.pass_length)
+        return min(self.parts.steps - step, *(period - step % period for period in periods))
+
+    def rates(self, first: int, count: int) -> Numbers:
+        """The learning rates of `count` steps from step `first` on."""
+        at_steps = np.arange(first, first + count, dtype=np.float64)
+        return self.parts.rule.lr * self.parts.factors(at_steps)

@@ -1,0 +1,69 @@
+"""What a configuration leaves to the machine, decided: the data of `data=auto`, the precision of `auto`.
+
+It is decided before a run has a name and before anything is imported that takes seconds, once for all of a sweep.
+What was decided is part of the run from then on, so that a run which goes on elsewhere computes as it did.
+"""
+
+import ctypes
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from runner.config import RunConfig
+from runner.data import resolve
+
+AMPERE = 8
+"""The first major compute capability of NVIDIA GPUs with arithmetic in bfloat16."""
+
+MAJOR = 75
+"""CUDA's number of the device attribute `compute capability, major`."""
+
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux says what the processor can do."""
+
+
+def settled(config: RunConfig, say: Callable[[str], None]) -> RunConfig:
+    """The configuration with nothing left to decide; each decision is told to `say` in one line.
+
+    Raises:
+        ConfigError: the data set that would be taken is there but cannot be used.
+    """
+    config = replace(config, data=resolve(config.data, say))
+    if config.train.precision != "auto":
+        return config
+    precision, why = precision_here(config.device)
+    say(f"precision: {precision}, because {why}")
+    return replace(config, train=replace(config.train, precision=precision))
+
+
+def precision_here(device: str, cpuinfo: Path = CPUINFO) -> tuple[Literal["bf16", "fp32"], str]:
+    """`bf16` where the device computes in it, else `fp32`; and why."""
+    major = None if device == "cpu" else _capability(int(device.partition(":")[2] or 0))
+    if major is not None:
+        has = major >= AMPERE
+        return ("bf16" if has else "fp32"), f"the GPU {'computes' if has else 'does not compute'} in bfloat16"
+    flags = set(_flags(cpuinfo))
+    for flag in ("amx_bf16", "avx512_bf16"):
+        if flag in flags:
+            return "bf16", f"the processor has {flag}"
+    return "fp32", "the processor does not compute in bfloat16"
+
+
+def _capability(device: int) -> int | None:
+    """A GPU's major compute capability, asked of the driver: torch takes seconds to import. None without a GPU."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    handle, major = ctypes.c_int(), ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(handle), device):
+        return None
+    return None if driver.cuDeviceGetAttribute(ctypes.byref(major), MAJOR, handle) else major.value
+
+
+def _flags(cpuinfo: Path) -> list[str]:
+    """What the processor can do, in Linux's words."""
+    found = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    return found[1].split() if found else []

@@ -1,0 +1,69 @@
+"""Where a run's files go."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+
+class Artifacts(Protocol):
+    """A run's files in its store."""
+
+    def names(self) -> set[str]:
+        """The files at its top."""
+
+    def keep(self, path: Path, folder: str) -> None:
+        """A copy of the file at `path`, in a folder of the run's."""
+
+    def write(self, name: str, text: str) -> None:
+        """A text as the file `name`, such as ``report/summary.md``."""
+
+
+class Folder(Artifacts):
+    """Files in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> set[str]:
+        return {file.name for file in self._folder.iterdir()} if self._folder.exists() else set()
+
+    def keep(self, path: Path, folder: str) -> None:
+        shutil.copyfile(path, self._place(Path(folder, path.name)))
+
+    def write(self, name: str, text: str) -> None:
+        self._place(Path(name)).write_text(text, encoding="utf-8")
+
+    def _place(self, name: Path) -> Path:
+        file = self._folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+
+class Repository(Artifacts):
+    """Files wherever MLflow keeps them."""
+
+    def __init__(self, files: str, store: str) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        self._repository: ArtifactRepository = get_artifact_repository(files, tracking_uri=store)
+
+    def names(self) -> set[str]:
+        return {file.path for file in self._repository.list_artifacts(None)}
+
+    def keep(self, path: Path, folder: str) -> None:
+        self._repository.log_artifact(str(path), folder or None)  # type: ignore[no-untyped-call]
+
+    def write(self, name: str, text: str) -> None:
+        with tempfile.TemporaryDirectory() as beside:
+            file = Path(beside, Path(name).name)
+            file.write_text(text, encoding="utf-8")
+            self.keep(file, Path(name).parent.as_posix().removeprefix("."))
+
+
+def artifacts(files: str, store: str) -> Artifacts:
+    """A run's files, of which the store says that they go to `files`."""
+    return Folder(Path(files)) if files.startswith("/") else Repository(files, store)
