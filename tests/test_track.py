@@ -278,7 +278,7 @@ def test_a_run_that_is_no_longer_there_is_begun_anew(store: Path) -> None:
 
 
 def test_a_deleted_experiment_is_refused(store: Path) -> None:
-    deleted = Track("mlflow", f"sqlite:///{store}/mlflow.db", "deleted", 500, 0, True, False)
+    deleted = Track("mlflow", f"sqlite:///{store}/mlflow.db", "deleted", 500, 1000, 0, True, False)
     track.prepare(deleted)
     client = connect(track.tracking_uri(deleted))
     client.delete_experiment(client.get_experiment_by_name("deleted").experiment_id)
