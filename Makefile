@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+DEVICE ?= cuda
+SCALE ?= 1
 
 .DEFAULT_GOAL := help
 
@@ -38,7 +40,10 @@ format: install  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: install  ## time start-up, training and sweeps
-	$(BIN)/python benchmarks/bench.py
+bench: install  ## time it beside its peers, in 15 minutes; ROWS="one-run logging" for some of it
+	$(BIN)/python benchmarks/bench.py cpu --scale=$(SCALE) $(ROWS)
 
-.PHONY: help install run ui test test-all check format bench
+bench-gpu: install  ## the same on a GPU; DEVICE=cpu SCALE=0.01 only tries it
+	$(BIN)/python benchmarks/bench.py gpu --device=$(DEVICE) --scale=$(SCALE) $(ROWS)
+
+.PHONY: help install run ui test test-all check format bench bench-gpu

@@ -1,103 +1,97 @@
-"""Times the runner beside something to compare with, in turn, and prints ratios: `make bench`.
+"""Times the runner beside what a user would pick instead, and writes docs/performance.md: `make bench`.
 
-Machines differ and are shared, so every figure is a ratio of medians from one run of this script.
+    python benchmarks/bench.py cpu
+    python benchmarks/bench.py cpu one-run first-step
+    python benchmarks/bench.py gpu --device=cpu --scale=0.01      every row, on nothing, to see that it works
+
+What is timed is in `rows/`, how in `timing.py`.
 """
 
-import os
-import statistics
-import subprocess
+import datetime
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import traceback
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import torch
-from torch import nn
+from machine import machine, versions
+from ours import ROOT
+from page import Page, line_of, lines_of
+from rows import KINDS, LONG
+from setting import Setting
 
-from runner.build import Parts, build
-from runner.compose import compose
-from runner.config import RunConfig, from_hydra
-from runner.data import load_for
-from runner.train import Batches, State, train
-
-ROUNDS = 5
-STEPS = 60
+PAGE = ROOT / "docs" / "performance.md"
 
 
-def config(*overrides: str) -> RunConfig:
-    """A run of the small VGG on made-up images of CIFAR-10's shape."""
-    data = ("data=synthetic", "data.size=32", "data.channels=3", "data.kinds=10", "data.train=2000")
-    return from_hydra(compose([*data, f"train.steps={STEPS}", f"train.eval_every={STEPS}", *overrides]))
-
-
-def plain_loop(parts: Parts, run: RunConfig) -> None:
-    """The same batches through the loop of a tutorial: torch.optim, loss.item() at each step."""
-    network = build(run, load_for(run)).network.to(memory_format=torch.contiguous_format)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    batches = Batches(parts, run.seed)
-    for step in range(STEPS):
-        images, labels = batches.inputs(step)
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(network(images.contiguous()), labels)
-        loss.backward()
-        optimizer.step()
-        loss.item()
-
-
-def runner_loop(run: RunConfig) -> None:
-    """The runner's own loop."""
-    parts = build(run, load_for(run))
-    for _ in train(parts, run, State(0, torch.zeros(3, dtype=torch.float64))):
-        pass
-
-
-def command(*arguments: str) -> Callable[[], None]:
-    """A process, its output thrown away."""
-    return lambda: subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL) and None
-
-
-def in_turn(name: str, ours: Callable[[], object], theirs: Callable[[], object], rounds: int = ROUNDS) -> None:
-    """Times both, A B A B, and prints the medians, their spread and the ratio."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for function, spent in zip((ours, theirs), times, strict=True):
-            began = time.perf_counter()
-            function()
-            spent.append(time.perf_counter() - began)
-    (a, b) = (statistics.median(spent) for spent in times)
-    spread = " and ".join(f"{min(spent):.2f}..{max(spent):.2f}" for spent in times)
-    print(f"{name:58} {a:7.2f} s {b:7.2f} s   {a / b:5.2f}   ({spread})", flush=True)
+def arguments() -> Namespace:
+    """The command line; ends with 2 where it asks for what is not there."""
+    parser = ArgumentParser()
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("rows", nargs="*", help="all but the longest where none is named")
+    parser.add_argument("--device", choices=("cpu", "cuda"))
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="what steps, trials and rounds are multiplied with"
+    )
+    parser.add_argument("--page", type=Path, help="where to write; left out at another scale than 1: nowhere")
+    options = parser.parse_intermixed_args()  # rows may come after options
+    known = KINDS[options.kind]
+    if unknown := [row for row in options.rows if row not in known]:
+        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(known)}")
+    options.rows = options.rows or [row for row in known if row not in LONG[options.kind]]
+    options.device = options.device or ("cuda" if options.kind == "gpu" else "cpu")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("There is no CUDA device here; `make bench-gpu DEVICE=cpu SCALE=0.01` tries every row without one.")
+        sys.exit(2)
+    if options.page is None and options.scale == 1 and (options.kind == "gpu") == (options.device == "cuda"):
+        options.page = PAGE
+    return options
 
 
 def main() -> None:
-    """Prints the table."""
-    torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {ROUNDS} rounds; median of each, ratio, spread")
-    run = config("threads=1", "train.eval_batch=200", "data.test=200", "track=off")
-    parts = build(run, load_for(run))
-    in_turn(
-        f"{STEPS} steps of vgg_mini: ours / a tutorial's loop",
-        lambda: runner_loop(run),
-        lambda: plain_loop(parts, run),
-    )
+    """Times row after row; ends with 1 where one could not be."""
+    options = arguments()
+    about = [f"- {machine(options.device)}", f"- {versions()}"]
+    failed = []
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        os.environ["RUNNER_CACHE"] = str(Path(folder, "cache"))
-        one = ("-m", "runner", "data=synthetic", "model=mlp", "train.steps=1", "track=off")
-        in_turn("a run of one step / import torch", command(*one), command("-c", "import torch"))
-        in_turn("a mistyped option refused / python -c pass", refused, command("-c", "pass"))
-        long = ("-m", "runner", "data=synthetic", "model=vgg_mini", "train.steps=600", "fresh=true")
-        in_turn("600 steps, tracked / track=off", command(*long), command(*long, "track=off"), rounds=3)
-        sweep = ("-m", "runner", "-m", "data=synthetic", "model=mlp", "train.steps=20", "fresh=true")
-        four, twelve = (command(*sweep, f"seed=range({n})") for n in (4, 12))
-        in_turn("a sweep of 12 runs of 20 steps / of 4", twelve, four, rounds=3)
+        setting = Setting(options.device, options.scale, Path(folder))
+        page = Page(options.page or Path(folder, "page.md"), options.kind, about, list(KINDS[options.kind]))
+        page.keep()
+        print("\n".join([*about, f"Images: {setting.data[0]}"]), flush=True)
+        for row in options.rows:
+            print(f"{row} ...", flush=True)
+            lines = _timed(row, options.kind, setting)
+            page.put(row, lines or [line_of((row, "failed", *[""] * 9))], _made(options, setting))
+            failed += [] if lines else [row]
+            print("\n".join(lines), flush=True)
+        print(f"\n{page.text(_made(options, setting))}")
+    if options.page:
+        print(f"Written to {options.page}")
+    if failed:
+        sys.exit(f"Not timed: {', '.join(failed)}")
 
 
-def refused() -> None:
-    """A command line that cannot be."""
-    mistyped = [sys.executable, "-m", "runner", "optim.lrr=1"]
-    assert subprocess.run(mistyped, stderr=subprocess.DEVNULL, check=False).returncode == 2
+def _timed(row: str, kind: str, setting: Setting) -> list[str]:
+    """A row's lines; none where it failed, which is told: hours of other rows are not lost with it."""
+    began = time.monotonic()
+    try:
+        figures = KINDS[kind][row](setting)
+    except Exception:
+        traceback.print_exc()
+        return []
+    return lines_of(row, figures, time.monotonic() - began)
+
+
+def _made(options: Namespace, setting: Setting) -> str:
+    """When, and by which command."""
+    rows, default = options.rows, [row for row in KINDS[options.kind] if row not in LONG[options.kind]]
+    command = ["make", "bench" if options.kind == "cpu" else "bench-gpu"]
+    command += [f"DEVICE={options.device}"] if options.kind == "gpu" and options.device == "cpu" else []
+    command += [f"SCALE={options.scale:g}"] if options.scale != 1 else []
+    command += [f'ROWS="{" ".join(rows)}"'] if rows != default else []
+    images = setting.data[0].partition("=")[2]
+    return f"- {datetime.date.today()}, `{' '.join(command)}`, on {images}"
 
 
 if __name__ == "__main__":

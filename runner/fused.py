@@ -41,6 +41,10 @@ def work(inbox: Connection, outbox: Connection, gpu: str | None, slots: int | No
             crew.train_a_family()
 
 
+QUIET = 0.1
+"""Seconds without another job before a stack is made of those that came."""
+
+
 @dataclass
 class Crew:
     """The jobs of such a process: those that wait, first come first, and those that are trained."""
@@ -54,9 +58,14 @@ class Crew:
     _waiting: list[Job] = field(default_factory=list)
     _running: dict[Member, "Seat"] = field(default_factory=dict)
 
-    def receive(self, *, wait: bool = False) -> bool:
-        """Takes the jobs that have come; whether any is waiting then."""
-        while (wait and not self._waiting and not self.stop()) or self.inbox.poll():
+    def receive(self, *, wait: bool = False, quiet: float = 0.0) -> bool:
+        """Takes the jobs that have come; whether any is waiting then.
+
+        Args:
+            wait: for the first job, where none is waiting.
+            quiet: seconds without another one before it returns.
+        """
+        while (wait and not self._waiting and not self.stop()) or self.inbox.poll(quiet):
             if not self.inbox.poll(0.2):  # so that a signal is noticed
                 continue
             try:
@@ -67,7 +76,7 @@ class Crew:
 
     def train_a_family(self) -> None:
         """Trains the job that waits longest, and with it all that can be trained together with it."""
-        self.receive()
+        self.receive(quiet=QUIET)
         family = self._waiting[0].order().config.family()
         first = self._next(lambda job: True)
         if first is None:

@@ -18,7 +18,7 @@ from runner.activations import ACTIVATIONS
 from runner.augment import AUGMENTATIONS
 from runner.build import Examples, Parts
 from runner.choose import choose
-from runner.config import RunConfig
+from runner.config import Choice, RunConfig
 from runner.draws import Draws
 from runner.feed import Feed
 from runner.losses import LOSSES, predicted
@@ -54,7 +54,7 @@ class Stack:
         self._networks = Stacked(parts.network, parts.compute, kinds if len(kinds) > 1 else ())
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self._mixed = {
-            "optim": Mixed(OPTIMIZERS, [config.optim for config in configs], one),
+            "optim": Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one),
             "augment": Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None]),
         }
         self._vectors = max(choose(OPTIMIZERS, config.optim)().vectors for config in configs)
@@ -130,7 +130,7 @@ class Stack:
         return (
             config.family() == self._config.family()
             and repr(config.activation) in map(repr, self._activations)
-            and self._mixed["optim"].fits(config.optim)
+            and self._mixed["optim"].fits(_without_rate(config.optim))
             and self._mixed["augment"].fits(config.augment)
             and config.track.records < self.rows["curve"].shape[1]
             and (self._clips or config.train.clip is None)
@@ -165,7 +165,7 @@ class Stack:
         rows["curve"][place, state.step // member.every] = state.totals
         for purpose in PURPOSES:
             rows[f"key.{purpose}"][place] = draws.key(config.seed, purpose)
-        self._mixed["optim"].put(place, config.optim)
+        self._mixed["optim"].put(place, _without_rate(config.optim))
         self._mixed["augment"].put(place, config.augment)
         self.members[place] = member
         self._shuffle(place, member)
@@ -325,6 +325,11 @@ def _augmented(
 
 PURPOSES = ("augment", "augment-test", "dropout")
 """What is drawn for a run at its steps."""
+
+
+def _without_rate(optim: Choice) -> Choice:
+    """Rates come to the optimizers from outside, step by step."""
+    return Choice(optim.name, {**optim.options, "lr": 1.0})
 
 
 def _masks(chosen: Tensor, kinds: int) -> list[Tensor]:

@@ -1,0 +1,97 @@
+"""The runner, called as a user calls it: a command in a fresh folder, and what it leaves there."""
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from timing import Measured
+
+ROOT = Path(__file__).parents[1]
+
+FIRST = re.compile(r"^step \d+/")
+"""The line of a run's progress that comes first."""
+
+END = 2000
+"""Characters of a failed command's output that are shown."""
+
+
+def command(arguments: Sequence[str], database: Path | None) -> Measured:
+    """Runs `python -m runner` to its end.
+
+    Args:
+        database: a database of MLflow that runs before have left; None for none.
+
+    Returns:
+        `seconds` of the whole command, `first_step` until the first line of a run's progress, and of the results
+        that it left: `images_per_second` of all runs that were trained at once (where the program says how many
+        those were), `own_seconds` that all runs took together, `memory_mib`, `flops` of an image's forward pass.
+
+    Raises:
+        RuntimeError: it failed; with the end of what it said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if database is not None:
+            shutil.copy(database, folder)
+        times, said = _timed([sys.executable, "-m", "runner", *arguments], Path(folder))
+        found = [json.loads(file.read_text()) for file in Path(folder, "outputs").rglob("result.json")]
+    failed = [result["error"] for result in found if result["status"] != "finished"]
+    if failed or not found:
+        raise RuntimeError(f"python -m runner {' '.join(arguments)}: {failed or 'no result'}\n{said[-END:]}")
+    return {**times, **_of(found, said)}
+
+
+def create_database(arguments: Sequence[str], kept: Path) -> None:
+    """Makes the database that later commands get a copy of, by a first run."""
+    with tempfile.TemporaryDirectory() as folder:
+        _timed([sys.executable, "-m", "runner", *arguments], Path(folder))
+        shutil.move(Path(folder, "mlflow.db"), kept)
+
+
+def _timed(words: Sequence[str], folder: Path) -> tuple[Measured, str]:
+    """Times a command, and gives what it said."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        words, cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    times: Measured = {}
+    lines = []
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if "first_step" not in times and FIRST.match(line):
+                times["first_step"] = time.perf_counter() - began
+    times["seconds"] = time.perf_counter() - began
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(words)} ended with {process.returncode}\n{''.join(lines)[-END:]}")
+    return times, "".join(lines)
+
+
+def _environment() -> dict[str, str]:
+    """This checkout's program, and no store but the one in its folder."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    return {**own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def _of(results: list[dict[str, Any]], said: str) -> Measured:
+    slots = re.search(r"^(\d+) at once", said, re.MULTILINE)
+    at_once = min(int(slots[1]), len(results)) if slots else 1
+    measured = {
+        "images_per_second": statistics.mean(result["images_per_second"] for result in results) * at_once,
+        "own_seconds": sum(result["seconds"] for result in results),
+        "memory_mib": max(result["memory"] for result in results) / 2**20,
+        "flops": results[0]["flops"],
+        "at_once": at_once,
+    }
+    if "fused on" in said:  # how many share the clock at any time is not said, so a rate would be a guess
+        del measured["images_per_second"]
+    return measured

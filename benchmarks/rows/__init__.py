@@ -1,0 +1,41 @@
+"""What is timed: a row a function, which takes a `Setting` and gives figures."""
+
+from collections.abc import Callable
+from functools import partial
+
+from setting import Setting
+from timing import Figure
+
+from rows import big, growth, one_run, overheads, sweeps
+
+Row = Callable[[Setting], list[Figure]]
+
+CPU: dict[str, Row] = {
+    "one-run": partial(one_run.row, steps=300, theirs=300, rounds=3, bf16=2.4, fp32=1.6),
+    "first-step": overheads.first_step,
+    "sweep-30": sweeps.cold_start,
+    "sweep-300": sweeps.long,
+    "own-time": overheads.own_time,
+    "logging": overheads.logging,
+    "growth-trials": partial(growth.trials, network="tiny", steps=20),
+    "growth-steps": growth.steps,
+    "growth-study": growth.study,
+    "big": partial(big.row, steps=5, rounds=3, against="plain loop"),
+}
+
+GPU: dict[str, Row] = {
+    "one-run": partial(one_run.row, steps=20_000, theirs=1_500, rounds=3, bf16=8, limit=4_000),
+    "first-step": overheads.first_step,
+    "fused": sweeps.fused,
+    "shared": sweeps.shared,
+    "ablation": sweeps.ablation,
+    "own-time": overheads.own_time,
+    "logging": partial(overheads.logging, steps=20_000),
+    "growth-trials": partial(growth.trials, network="vgg_mini", steps=1_000),
+    "big": partial(big.row, steps=1_000, rounds=3, against="compiled loop"),
+}
+
+LONG = {"cpu": {"big"}, "gpu": set[str]()}
+"""Those that are timed only where they are named."""
+
+KINDS = {"cpu": CPU, "gpu": GPU}

@@ -1,0 +1,87 @@
+"""Trials of a sweep trained together, `executor=fused`: the same sweep as with a process each."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from program import TINY, curves, eventually, going, runner, runs
+from test_sweep import steps_done, study, table, trials_of, workers
+
+EXACT = (*TINY, "train.precision=fp64", "train.steps=60", "train.eval_every=25")
+MIXED = ("-m", "optim=adam,momentum,sgd", "augment=none,crop_flip", "seed=0,1", "schedule=cosine")
+LONG = (*TINY, "train.steps=3000", "train.eval_every=1500", "train.checkpoint_seconds=0", "track.points=60")
+GRID = ("-m", "optim=adam,momentum", "seed=0,1", "executor=fused")
+
+
+def under_way(folder: Path) -> bool:
+    """Whether each of the four trials has done some steps, and none has come to its end."""
+    steps = steps_done(folder)
+    return len(steps) == 4 and min(steps) > 0 and max(steps) < 3000
+
+
+def numbers(folder: Path, trial: Any) -> dict[tuple[str, int], float]:
+    """The trial's curves."""
+    return {(name, step): value for name, curve in curves(folder, trial).items() for step, value in curve}
+
+
+@pytest.mark.parametrize("slots", ["null", "2", "5"])
+def test_a_fused_sweep_is_the_sweep_of_processes(slots: str, tmp_path: Path) -> None:
+    folders = tmp_path / "local", tmp_path / "fused"
+    for folder, how in zip(folders, ((), ("executor=fused", f"executor.slots={slots}")), strict=True):
+        folder.mkdir()
+        assert "[12/12]" in runner(folder, *MIXED, *EXACT, *how)
+    local, fused = folders
+    assert set(trials_of(fused)) == set(trials_of(local))
+    for key, trial in trials_of(fused).items():
+        assert trial.info.status == "FINISHED"
+        assert numbers(fused, trial) == pytest.approx(numbers(local, trials_of(local)[key]), rel=1e-9, abs=1e-9)
+    assert {trial.state.name for trial in study(fused)} == {"COMPLETE"}
+    assert table(fused).keys() == table(local).keys()
+
+
+def test_trials_of_several_architectures_and_lengths_share_a_process(tmp_path: Path) -> None:
+    grid = ("-m", "model.widths=[4],[8]", "train.steps=20,45", "activation=relu,tanh", "seed=0,1", "executor=fused")
+    words = [word for word in EXACT if not word.startswith(("model.widths", "train.steps"))]
+    printed = runner(tmp_path, *grid, *words)
+    assert "8 cells x 2 seeds = 16 runs" in printed and "[16/16]" in printed
+    assert len(trials_of(tmp_path)) == 16
+    assert {run.info.status for run in runs(tmp_path)} == {"FINISHED"}
+
+
+def test_trials_whose_process_is_killed_go_on_from_their_checkpoints(tmp_path: Path) -> None:
+    with going(tmp_path, *GRID, *LONG) as sweep:
+        eventually(lambda: under_way(tmp_path), "all trials' first steps")
+        (worker,) = workers(psutil.Process(sweep.process.pid))
+        worker.kill()
+        assert sweep.end() == 0
+        assert "ended by SIGKILL; going on from its checkpoint" in sweep.output
+    assert {trial.state.name for trial in study(tmp_path)} == {"COMPLETE"}
+    for trial in trials_of(tmp_path).values():
+        steps = [step for step, _ in curves(tmp_path, trial)["train/loss"]]
+        assert steps == sorted(set(steps)) and steps[-1] == 3000
+
+
+def test_ctrl_c_makes_checkpoints_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    with going(tmp_path, *GRID, *LONG) as sweep:
+        eventually(lambda: under_way(tmp_path), "all trials' first steps")
+        sweep.ctrl_c()
+        assert sweep.end() == 128 + signal.SIGINT
+    assert len(list(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))) == 4
+    assert "[4/4]" in runner(tmp_path, *GRID, *LONG)
+    assert {run.info.status for run in trials_of(tmp_path).values()} == {"FINISHED"}
+
+
+def test_a_trial_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+    with going(tmp_path, *GRID, *LONG) as sweep:
+        eventually(lambda: under_way(tmp_path), "all trials' first steps")
+        sweep.ctrl_c()
+        sweep.end()
+    damaged, *_ = sorted(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    with going(tmp_path, *GRID, *LONG) as sweep:
+        assert sweep.end() == 1
+        assert "is not a whole checkpoint" in sweep.output
+    states = sorted(trial.state.name for trial in study(tmp_path))
+    assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]
