@@ -94,7 +94,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     assert config.train.precision != "auto", "see settle.settled"
     compute = PRECISIONS[config.train.precision]
     exact = torch.promote_types(compute, torch.float32)
-    _set_tf32(config.train.precision == "tf32")
+    _set_backends(config.train.precision)
     whole, test = _examples_on(dataset, _where_images_are(config, dataset, device), device)
     training, validation = _split(whole, config)
     network = _network(config, dataset).to(device, exact)
@@ -133,9 +133,11 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def _set_tf32(allowed: bool) -> None:
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed
+def _set_backends(precision: str) -> None:
+    """What CUDA may round, and that it tries which of its convolutions is the fastest."""
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.benchmark = True
 
 
 def _network(config: RunConfig, dataset: Dataset) -> nn.Module:

@@ -66,6 +66,16 @@ class Member:
         """Steps of a pass over the training images; a last partial batch is dropped."""
         return len(self.parts.training) // self.parts.batch
 
+    @property
+    def due(self) -> bool:
+        """Whether an evaluation is."""
+        return self.done or self.state.step % self.evaluate_every == 0
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether somebody looks at the run now; its loss is looked at every 100 steps and at the end."""
+        return self.due or self.state.step % LOOK_EVERY == 0
+
     def until(self) -> int:
         """Steps until somebody must look."""
         step = self.state.step

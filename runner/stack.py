@@ -96,7 +96,7 @@ class Stack:
         self._buffers = self._part("buffer")
         self._tick = torch.zeros(1, dtype=torch.int64, device=self._like.device)
         images = self._like.training.images
-        held = images.device == self._like.device and self._config.train.loader != "prefetch"
+        held = images.device.type == self._like.device.type and self._config.train.loader != "prefetch"
         self._feed = None if held else Feed(images, (len(self), self._like.batch), self._like.device)
         self._program = program(self._step, {**rows, "tick": self._tick}, self._like.device)
         for place, member in enumerate(self.members):

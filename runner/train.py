@@ -39,20 +39,23 @@ def train(stack: Stack, *, stop: Callable[[], bool] = lambda: False) -> Iterator
         A record of the training batches comes `track.records` times a run at most. One of an evaluation comes every
         `train.eval_every` steps, or where that would be more often, as often as the other; and at the end.
     """
-    while (running := stack.running) and not stop():
+    stopping = stop()
+    while (running := stack.running) and not stopping:
         stack.tidy()
         began = time.perf_counter()
-        stack.advance(min(member.until() for member in running), stop)
+        steps = stack.advance(min(member.until() for member in running), stop)
         losses = stack.rows["loss"].tolist()  # waits for the device
         for member, loss in zip(stack.members, losses, strict=True):
             if member in running:
                 member.seconds += time.perf_counter() - began
                 look = member.state.step % LOOK_EVERY == 0 or member.state.step == member.parts.steps
                 member.state.diverged = look and not math.isfinite(loss)
-        due = [member for member in running if member.done or member.state.step % member.evaluate_every == 0]
+        due = [member for member in running if steps and member.due]
         evaluated = dict(zip(due, evaluations(stack, due), strict=True))
+        stopping = stop()
         for member in running:
-            yield member, _records(stack, member, evaluated.get(member))
+            if member.looked_at or stopping:
+                yield member, _records(stack, member, evaluated.get(member))
 
 
 def _records(stack: Stack, member: Member, evaluated: Record | None) -> list[Record]:
