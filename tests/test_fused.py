@@ -12,7 +12,7 @@ from test_sweep import steps_done, study, table, trials_of, workers
 EXACT = (*TINY, "train.precision=fp64", "train.steps=60", "train.eval_every=25")
 MIXED = ("-m", "optim=adam,momentum,sgd", "augment=none,crop_flip", "seed=0,1", "schedule=cosine")
 LONG = (*TINY, "train.steps=3000", "train.eval_every=1500", "train.checkpoint_seconds=0", "track.points=60")
-GRID = ("-m", "optim=adam,momentum", "seed=0,1", "executor=fused")
+GRID = ("-m", "optim=adam,momentum", "seed=0,1", "executor=fused", "executor.slots=4")
 
 
 def under_way(folder: Path) -> bool:

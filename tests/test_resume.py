@@ -99,11 +99,11 @@ def test_after_sigkill_the_same_command_goes_on_to_the_same_numbers(
         before_any_checkpoint.signal(signal.SIGKILL)
         assert before_any_checkpoint.end() == -signal.SIGKILL
     with going(tmp_path, *LONG) as after_one:
-        after_one.until(r"^step 3\d\d/600")
+        after_one.until(r"^step (3[1-9]|4)\d+/600")  # told at the look after that at 300
         after_one.signal(signal.SIGKILL)
         assert after_one.end() == -signal.SIGKILL
     assert continued_at(after_one.output) == 0
-    assert continued_at(runner(tmp_path, *LONG)) >= 290  # the record at 300 may have been printed, not yet kept
+    assert continued_at(runner(tmp_path, *LONG)) >= 300
     (run,) = runs(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.tags["resumed"] == "2"

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -85,6 +85,7 @@ class Server:
         """Starts the server, deaf to Ctrl-C and its like, which go to every process of a terminal or a job."""
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["__main__", "runner.worker", *self.preload, "runner.warm"])
+        resource_tracker.ensure_running()  # its start would let these signals in again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             forkserver.ensure_running()
