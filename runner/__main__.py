@@ -27,7 +27,7 @@ def main() -> None:
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         if arguments and arguments[0].isidentifier():
-            sys.exit(cli.main(arguments))
+            return cli.main(arguments)
         _refuse_words(arguments, overrides)
         register_pages()
         composed: list[DictConfig] = []

@@ -1,7 +1,6 @@
 """The verbs of the command line beside training: `python -m runner ui`."""
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 
 from runner.config import ConfigError
@@ -27,17 +26,16 @@ VERBS: Mapping[str, Callable[[list[str]], None]] = {"ui": ui}
 """The first word of the command line and the function that gets the rest."""
 
 
-def main(argv: list[str]) -> int:
-    """Does what the first word says; returns the process's exit status."""
+def main(argv: list[str]) -> None:
+    """Does what the first word says.
+
+    Raises:
+        ConfigError: it cannot be done, or there is no such word.
+    """
     verb, *rest = argv
-    try:
-        if verb not in VERBS:
-            raise ConfigError(f"{verb!r} is not one of {', '.join(VERBS)}{nearest(verb, VERBS)}")
-        VERBS[verb](rest)
-    except ConfigError as problem:
-        print(problem, file=sys.stderr)
-        return 2
-    return 0
+    if verb not in VERBS:
+        raise ConfigError(f"{verb!r} is not one of {', '.join(VERBS)}{nearest(verb, VERBS)}")
+    VERBS[verb](rest)
 
 
 def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:

@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from runner import places
-from runner.config import ConfigError, typed
+from runner.config import ConfigError
+from runner.words import typed
 
 
 def register_pages() -> None:

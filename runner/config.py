@@ -5,9 +5,7 @@ Below this file nobody sees a DictConfig, looks up a default, or meets an option
 
 import hashlib
 import json
-import math
 import re
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -257,7 +255,7 @@ def _choice(group: str, values: Any, problems: list[str]) -> Choice | None:
     if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
         problems.append(f"{group}: {values!r} has no name; choose one of the group, as in {group}=...")
         return None
-    values = _flat(values)
+    values = beside(values)
     kind = Data if group == "data" else Choice
     shared = get_type_hints(kind, include_extras=True)
     shared.pop("options")
@@ -267,11 +265,11 @@ def _choice(group: str, values: Any, problems: list[str]) -> Choice | None:
     return kind(**known, options=chosen) if "name" in known else None
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+def beside(values: Mapping[str, Any]) -> dict[str, Any]:
     """Options stand beside the name in a YAML file and below `options` in a dataclass; here beside."""
     nested = values.get("options")
-    beside = {key: value for key, value in values.items() if key != "options"}
-    return {**beside, **nested} if isinstance(nested, Mapping) else dict(values)
+    others = {key: value for key, value in values.items() if key != "options"}
+    return {**others, **nested} if isinstance(nested, Mapping) else dict(values)
 
 
 def _options(group: str, name: str, problems: list[str]) -> Mapping[str, Any]:
@@ -321,49 +319,3 @@ def fitting(
     missing = [key for key in kinds if key not in values and key not in optional]
     problems.extend(f"{prefix}{key}: is missing" for key in missing)
     return fitting
-
-
-def flat(config: RunConfig) -> dict[str, Any]:
-    """The configuration as one level: `model: vgg_mini`, `model.width: 32`, as one would type it."""
-    found: dict[str, Any] = {}
-    for key, value in asdict(config).items():
-        if not isinstance(value, dict):
-            found[key] = value
-            continue
-        inner = _flat(value)
-        if key in GROUPS:
-            found[key] = inner.pop("name")
-        found |= {f"{key}.{option}": inner[option] for option in inner}
-    return found
-
-
-GROUPS = (*SOURCES, "track")
-"""The groups whose choice is a name; `train`'s choices are presets of the same keys."""
-
-
-def command(config: RunConfig) -> str:
-    """What repeats a run exactly, whatever the shipped YAML files say by then."""
-    left_out = ("data.note", "fresh", "out")
-    words = [f"{key}={typed(value)}" for key, value in flat(config).items() if key not in left_out]
-    return "python -m runner " + " ".join(shlex.quote(word) for word in words)
-
-
-def typed(value: Any) -> str:
-    """A value in Hydra's override grammar."""
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(typed, value)) + "]"
-    if isinstance(value, str):
-        plain = re.fullmatch(r"[A-Za-z_/][\w/.:%+-]*", value) and value.lower() not in NO_TEXT
-        return value if plain else _quoted(value)
-    if isinstance(value, float) and math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return json.dumps(value)
-
-
-NO_TEXT = ("true", "false", "null", "nan", "inf")
-"""What Hydra takes for something else than a text, in capitals too."""
-
-
-def _quoted(text: str) -> str:
-    """Backslashes are doubled before a quote only, and so before the last one."""
-    return "'" + re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text) + "'"

@@ -9,9 +9,8 @@ from torch import Tensor
 from runner import checkpoint
 from runner.build import Parts
 from runner.config import RunConfig
-from runner.member import Member, State
 from runner.pictures import Activations
-from runner.stack import Stack
+from runner.stack import Member, Stack, State
 
 
 @dataclass

@@ -6,12 +6,13 @@ from dataclasses import asdict
 
 import yaml
 
-from runner.config import RunConfig, command, flat
+from runner.config import RunConfig
 from runner.data import Dataset
 from runner.job import Order
 from runner.track import DatasetFacts, Facts, environment
+from runner.words import command, flat
 
-CDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+QuickDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """PyYAML's quick one, where it was built with it."""
 
 
@@ -41,7 +42,7 @@ def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> 
 
 def config_yaml(config: RunConfig) -> str:
     """The resolved configuration as YAML."""
-    return str(yaml.dump(json.loads(json.dumps(asdict(config), default=dict)), Dumper=CDumper, sort_keys=False))
+    return str(yaml.dump(json.loads(json.dumps(asdict(config), default=dict)), Dumper=QuickDumper, sort_keys=False))
 
 
 def plain(value: object) -> str | int | float | bool | None:

@@ -16,10 +16,9 @@ import torch
 
 from runner.job import PATIENCE, Busy, Job
 from runner.machine import cores
-from runner.member import Member
 from runner.probe import places
 from runner.run import Running, opened
-from runner.stack import Stack
+from runner.stack import Member, Stack
 from runner.stop import Stop
 from runner.train import train
 from runner.worker import BUSY, ProgressFile, begun, failed

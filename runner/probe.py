@@ -14,8 +14,7 @@ from runner.build import Parts
 from runner.config import RunConfig, digest
 from runner.data.cache import cache
 from runner.files import whole
-from runner.member import LOOK_EVERY, Member, State
-from runner.stack import Stack
+from runner.stack import LOOK_EVERY, Member, Stack, State
 
 WORTH = 1.05
 """A stack of twice the size must do this much more in the same time."""

@@ -22,8 +22,7 @@ from runner.data import Dataset, load_for
 from runner.describe import facts
 from runner.job import Job, Order, Result, Status
 from runner.machine import cores, keep_memory
-from runner.member import Member
-from runner.stack import Stack
+from runner.stack import Member, Stack
 from runner.track import Thinner, Tracker, open_tracker, tracking_uri
 from runner.train import Record, evaluations, train
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from runner.build import Examples
 from runner.losses import LOSSES
-from runner.member import LOOK_EVERY, Member
-from runner.stack import Stack, totals
+from runner.stack import LOOK_EVERY, Member, Stack, totals
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from runner.build import Parts, build
 from runner.compose import compose
 from runner.config import RunConfig, from_hydra
 from runner.data import load_for
-from runner.member import Member, State
-from runner.stack import Stack
+from runner.stack import Member, Stack, State
 from runner.train import Record, train
 
 

@@ -22,7 +22,6 @@ LAYERS = (
     ("artifacts", "describe", "layers"),
     ("course", "train"),
     ("stack",),
-    ("feed", "member", "mixed", "program", "stacked"),
     ("build", "settle"),
     (
         "activations",
@@ -38,6 +37,7 @@ LAYERS = (
         "optim",
     ),
     ("choose", "compose", "draws", "job", "pictures", "schedules", "track"),
+    ("words",),
     ("config", "places", "stop"),
     ("files", "machine", "schema"),
 )
@@ -69,6 +69,7 @@ WITHOUT_TORCH = (
     "screen",
     "settle",
     "sweep",
+    "words",
 )
 """What the command line and a sweep's own process import."""
 

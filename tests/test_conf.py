@@ -13,9 +13,10 @@ from tables import TABLES
 
 from runner import config, places, schema
 from runner.compose import compose
-from runner.config import SOURCES, Choice, RunConfig, command, flat, from_hydra, typed
+from runner.config import SOURCES, Choice, RunConfig, from_hydra
 from runner.optim import OPTIMIZERS
 from runner.track import TRACKERS
+from runner.words import command, flat, typed
 
 OF_GROUPS: dict[str, Mapping[str, Any]] = {**TABLES, "track": TRACKERS}
 NO_FUNCTION = {("init", "default")}

@@ -9,9 +9,10 @@ import pytest
 
 from runner.choose import choose
 from runner.compose import compose
-from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train, flat, from_hydra, from_plain
+from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train, from_hydra, from_plain
 from runner.job import job_name
 from runner.optim import OPTIMIZERS
+from runner.words import flat
 
 BASE = from_hydra(compose(["data=cifar10", "threads=1"]))
 

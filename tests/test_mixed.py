@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from runner.config import Choice
-from runner.mixed import Mixed
+from runner.stack.mixed import Mixed
 
 
 def straight(x: Tensor, *, slope: Any, at: tuple[Any, ...], way: str = "up") -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from runner.program import program
+from runner.stack.program import program
 
 DEVICES = [
     "cpu",

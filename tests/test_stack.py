@@ -1,7 +1,7 @@
 """Runs that are trained as one program: each comes out as it does alone, whatever is beside it."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,10 +13,9 @@ from runner.activations import ACTIVATIONS
 from runner.augment import AUGMENTATIONS
 from runner.config import RunConfig
 from runner.initializers import INITIALIZERS
-from runner.member import Member
 from runner.optim import OPTIMIZERS
 from runner.schedules import SCHEDULES
-from runner.stack import Stack
+from runner.stack import Member, Stack
 from runner.train import Record, train
 
 DENSE = ("model=mlp", "model.widths=[6,5]")
@@ -29,14 +28,7 @@ SMALL = (
 Changes = tuple[str, ...]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RUNNER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @functools.cache

@@ -18,7 +18,8 @@ from runner.models import MODELS
 from runner.models.blocks import Beside, PadChannels, classifier
 from runner.models.network import Network, in_order
 from runner.models.resnet import Residual
-from runner.stacked import CHANNEL_BY_CHANNEL, COMPOSED, LAYERS, Stacked
+from runner.stack.layers import CHANNEL_BY_CHANNEL, COMPOSED, LAYERS
+from runner.stack.networks import Stacked
 
 COUNT, BATCH = 3, 4
 Make = Callable[[], nn.Module]
@@ -202,7 +203,7 @@ def test_networks_that_differ_in_activation_have_each_its_own(model: str) -> Non
     makes = [activation(name) for name in ACTIVATIONS]
     ones = [networks(make_of(model, 8, make), 1)[0] for make in makes]
     stack = Stacked(ones[0], torch.float64, [make() for make in makes])
-    stack.rows.activations = list(torch.eye(len(makes), dtype=torch.bool))
+    stack.about.activations = list(torch.eye(len(makes), dtype=torch.bool))
     assert_as_alone(ones, random(len(makes), BATCH, 3, 8, 8, seed=1), training=True, stack=stack)
 
 
@@ -298,7 +299,7 @@ def dropped(ones: Sequence[nn.Module], keys: Tensor, *, training: bool = True) -
     weights, statistics = side_by_side(ones)
     stack = Stacked(ones[0], torch.float64)
     stack.train(training)
-    stack.rows.keys = keys
+    stack.about.keys = keys
     return stack(random(1, 200, *IMAGE, seed=1), stack.leaves(weights), statistics)
 
 

@@ -1,57 +1,23 @@
 """What is logged is found in the store, once, whatever happens to the process that logs."""
 
 import contextlib
-import json
 import math
 import multiprocessing
-import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from tracks import POINTS, facts, log_some, steps, tracked
 
 from runner import track
 from runner.config import ConfigError, Track
 from runner.track import system, writer
-from runner.track.database import Database
-from runner.track.environment import checkout, graphics
-from runner.track.store import connect, open_runs
-
-POINTS = 1500
-"""More than one batch of them."""
-
-
-def tracked(folder: Path, name: str = "mlflow") -> Track:
-    return Track(name, f"sqlite:///{folder}/mlflow.db", "trials", 500, 1000, 1000, True, True)
-
-
-def facts(name: str = "a run", *, tags: dict[str, str] | None = None) -> track.Facts:
-    environment = track.Environment({"mlflow.user": "somebody"}, {"packages.txt": "numpy==2\n"})
-    dataset = track.DatasetFacts("cifar10", "0123abcd", "data/cifar10", '{"images": 50000}')
-    params = {"optim.lr": 1e-3, "train.epochs": None, "optim.name": "adam"}
-    return track.Facts(name, params, tags or {}, "seed: 0\n", dataset, None, environment)
-
-
-def steps(folder: Path, run_id: str, metric: str) -> list[int]:
-    client = connect(track.tracking_uri(tracked(folder)))
-    return [point.step for point in client.get_metric_history(run_id, metric)]
-
-
-def log_some(folder: Path, name: str) -> None:
-    """What one of several processes does, each on its own."""
-    track.prepare(tracked(folder))
-    with track.open_tracker(tracked(folder)) as tracker:
-        tracker.start(facts(name), run_id=None)
-        for step in range(POINTS):
-            tracker.log(step, {"train/loss": step / 2})
-        tracker.finish("FINISHED")
+from runner.track.store import connect
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +54,7 @@ CRASH = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_track import facts, tracked
+from tracks import facts, tracked
 from runner import track
 tracker = track.open_tracker(tracked(Path(sys.argv[1])))
 print(tracker.start(facts(), run_id=None), flush=True)
@@ -144,76 +110,6 @@ def test_a_run_page_has_the_facts(store: Path, tmp_path: Path) -> None:
     assert artifacts.is_relative_to(store / "mlruns")
     files = {str(path.relative_to(artifacts)) for path in artifacts.rglob("*") if path.is_file()}
     assert files == {"config.yaml", "packages.txt", "report/words.md", "plots/picture.png"}
-
-
-def everything(folder: Path, uri: str) -> dict[str, object]:
-    """What MLflow says of a run in that store; times, ids and folders left out."""
-    with track.open_tracker(replace(tracked(folder), uri=uri, system_metrics=False)) as tracker:
-        odd = replace(facts(tags={"long": "x" * 9000}), params={"long": "y" * 7000, "empty": "", "none": None})
-        run_id = tracker.start(odd, run_id=None)
-        for step, value in enumerate((1.0, math.inf, -math.inf, math.nan, 2.0, -1.0)):
-            tracker.log(step, {"train/loss": value, f"one/{step}": value})
-        tracker.flush()
-        tracker.log(2, {"late": 1.0})
-        tracker.log(1, {"late": 2.0})
-        tracker.tag("long", "short")
-        tracker.text("all", "report/words.md")
-        tracker.finish("KILLED")
-    client = connect(uri)
-    run = client.get_run(run_id)
-    told = run.to_dictionary()
-    (data,) = run.inputs.dataset_inputs
-    assert run.info.start_time <= run.info.end_time
-    for key in ("run_id", "start_time", "end_time", "artifact_uri"):
-        assert told["info"].pop(key)
-    told["inputs"] = (data.dataset.to_dictionary(), [(tag.key, tag.value) for tag in data.tags])
-    told["files"] = sorted(str(file.path) for file in client.list_artifacts(run_id))
-    histories = {metric: client.get_metric_history(run_id, metric) for metric in run.data.metrics}  # in any order
-    told["points"] = {
-        metric: sorted((p.step, repr(p.value)) for p in points) for metric, points in histories.items()
-    }
-    return {**told, "data": json.dumps(told["data"], sort_keys=True)}  # NaN equals itself here
-
-
-def test_a_local_database_is_written_as_mlflow_itself_would(tmp_path: Path) -> None:
-    plain = f"sqlite:///{tmp_path}/mlflow.db"
-    ours = everything(tmp_path, plain)
-    theirs = everything(tmp_path, f"{plain}?timeout=20")  # with options it is left to MLflow
-    assert ours == theirs
-
-
-def test_the_tables_of_the_installed_mlflow_are_known(store: Path) -> None:
-    assert isinstance(open_runs(track.tracking_uri(tracked(store)), "trials"), Database)
-
-
-def test_a_database_of_another_version_is_left_to_mlflow(tmp_path: Path) -> None:
-    track.prepare(tracked(tmp_path))
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
-        database.execute("ALTER TABLE runs ADD COLUMN mood TEXT")
-    with track.open_tracker(tracked(tmp_path)) as tracker:
-        run_id = tracker.start(facts(), run_id=None)
-        tracker.log(1, {"train/loss": 0.5})
-        tracker.finish("FINISHED")
-    assert steps(tmp_path, run_id, "train/loss") == [1]
-
-
-TRACKED = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_track import facts, tracked
-from runner import track
-with track.open_tracker(tracked(Path(sys.argv[1]))) as tracker:
-    tracker.start(facts(), run_id=None)
-    tracker.log(1, {"train/loss": 1.0})
-    tracker.finish("FINISHED")
-sys.exit("mlflow" in sys.modules)
-"""
-
-
-def test_a_run_in_a_prepared_local_database_needs_no_import_of_mlflow(store: Path) -> None:
-    command = [sys.executable, "-c", TRACKED, str(store), str(Path(__file__).parent)]
-    assert subprocess.run(command, timeout=120).returncode == 0
 
 
 def test_the_runs_of_a_process_share_one_thread_and_mix_nothing(store: Path) -> None:
@@ -380,61 +276,3 @@ def test_a_run_of_any_length_has_at_most_so_many_samples(hours: float) -> None:
         samples += [point.step for point in sampler.due(0) if point.metric.endswith("usage_percentage")]
     assert samples == list(range(len(samples)))
     assert 5 <= len(samples) <= 60
-
-
-def git(folder: Path, *arguments: str) -> str:
-    names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    environment = {**os.environ, **names, "GIT_CONFIG_GLOBAL": os.devnull}
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True, env=environment
-    )
-    return done.stdout.strip()
-
-
-def test_a_changed_checkout_is_told_by_commit_diff_and_untracked_files(tmp_path: Path) -> None:
-    code = tmp_path / "code"
-    code.mkdir()
-    assert checkout(code) == ("", "")
-    git(tmp_path, "init")
-    (code / "a.py").write_text("one\n")
-    assert checkout(code) == ("", "# untracked: code/\n")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "first")
-    commit = git(tmp_path, "rev-parse", "HEAD")
-    assert checkout(code) == (commit, "")
-    (code / "a.py").write_text("two\n")
-    (code / "new.py").write_text("")
-    found, changes = checkout(code)
-    assert found == commit
-    assert changes.startswith("# untracked: code/new.py\ndiff --git")
-    assert "-one\n+two\n" in changes
-
-
-def test_the_changes_of_a_checkout_can_be_applied_to_its_commit(tmp_path: Path) -> None:
-    git(tmp_path, "init")
-    (tmp_path / "a.py").write_text("one\n")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "first")
-    (tmp_path / "a.py").write_text("two\n")
-    (tmp_path / "new.py").write_text("")
-    (tmp_path / "git.diff").write_text(checkout(tmp_path)[1])
-    git(tmp_path, "checkout", "a.py")
-    git(tmp_path, "apply", "git.diff")
-    assert (tmp_path / "a.py").read_text() == "two\n"
-
-
-def test_the_environment_names_command_versions_and_machine() -> None:
-    found = track.environment()
-    assert {"command", "mlflow.user", "version.torch", "hardware.cpu", "hardware.cores"} <= found.tags.keys()
-    assert f"numpy=={found.tags['version.numpy']}\n" in found.texts["packages.txt"]
-
-
-def test_a_gpu_is_told_from_the_files_of_its_driver(tmp_path: Path) -> None:
-    assert graphics(tmp_path) == {"gpu": "", "driver": ""}
-    card = tmp_path / "gpus" / "0000:01:00.0"
-    card.mkdir(parents=True)
-    (card / "information").write_text("Model: \t\t NVIDIA H200\nIRQ:   \t\t 32\n")
-    (tmp_path / "version").write_text(
-        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.15  Release\n"
-    )
-    assert graphics(tmp_path) == {"gpu": "NVIDIA H200", "driver": "570.86.15"}

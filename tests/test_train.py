@@ -2,7 +2,6 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +17,7 @@ from runner.build import PRECISIONS, Examples, Parts, build
 from runner.config import ConfigError, RunConfig
 from runner.data import load_for
 from runner.losses import predicted
-from runner.member import Member
-from runner.stack import Stack
+from runner.stack import Member, Stack
 from runner.train import Record, evaluations, train
 
 IMAGES, TESTS = 47, 33
@@ -31,14 +29,7 @@ SMALL = [
 A_PASS = IMAGES // 10
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RUNNER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def made(*changes: str) -> tuple[Parts, RunConfig]:

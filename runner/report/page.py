@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from runner.config import Track, digest, flat
+from runner.config import Track, digest
 from runner.data import load
 from runner.describe import config_yaml, dataset_facts, plain
 from runner.files import whole
@@ -14,6 +14,7 @@ from runner.report.findings import Findings
 from runner.report.picture import picture
 from runner.sweep.plan import Plan
 from runner.track import Facts, Tracker, environment, open_tracker, tracking_uri
+from runner.words import flat
 
 
 @dataclass

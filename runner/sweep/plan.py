@@ -9,13 +9,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config import ConfigError, Executor, RunConfig, command, digest, executor, from_hydra
+from runner.config import ConfigError, Executor, RunConfig, digest, executor, from_hydra
 from runner.data import load_for
 from runner.explain import explain, refuse_nameless
 from runner.job import Job, Order, job_name
 from runner.settle import settled
 from runner.sweep.compose import Composer
 from runner.sweep.space import Cell, Page, Request, cells, page_of, request
+from runner.words import command
 
 Say = Callable[[str], None]
 

@@ -9,8 +9,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from runner.config import ConfigError, record, typed
+from runner.config import ConfigError, record
 from runner.schema import Count, nearest
+from runner.words import typed
 
 
 @dataclass(frozen=True)

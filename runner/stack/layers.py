@@ -1,4 +1,4 @@
-"""Networks of one architecture as one program: what each layer becomes when n networks are side by side.
+"""What each layer becomes when n networks of one architecture are side by side.
 
 Network number i owns the channels i C .. (i + 1) C of images [batch, n C, height, width], which lie channels last
 in memory, and the row i of features [n, batch, features]. A convolution of all of them is one with n times the
@@ -6,7 +6,7 @@ groups, a dense layer one batched product; pools and norms work on channels one 
 "Horizontally Fused Training Array", whose layers are the channels-first form of these). A layer that has no such
 form here is mapped over the networks with `torch.vmap`. One network alone is a stack of one.
 
-The layers hold no weights: `Stacked` hands each the weights of all networks before it is called.
+The layers hold no weights: whoever calls them hands each the weights of all networks before.
 """
 
 import copy
@@ -21,14 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runner.draws import fold, key, uniform
-from runner.flat import buffers, pieces
+from runner.flat import buffers
 from runner.models.blocks import Beside, PadChannels
 from runner.models.network import Network
 from runner.models.resnet import Residual
 
 
 @dataclass
-class Rows:
+class Networks:
     """What the layers of a stack know of its networks.
 
     Attributes:
@@ -53,9 +53,9 @@ class Layer(nn.Module):
         exact: compute in the weights' own precision, whatever the stack's.
     """
 
-    def __init__(self, one: nn.Module, rows: Rows, path: str) -> None:
+    def __init__(self, one: nn.Module, about: Networks, path: str) -> None:
         super().__init__()
-        self.rows = rows
+        self.about = about
         self.path = path
         self.held: dict[str, Tensor] = {}
         self.exact = False
@@ -74,7 +74,7 @@ class Convolution(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.held["weight"], self.held.get("bias")
-        groups = self.groups * self.rows.count
+        groups = self.groups * self.about.count
         filters = weight.permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
         biases = None if bias is None else bias.flatten()
         return F.conv2d(x.to(weight.dtype), filters, biases, self.stride, self.padding, self.dilation, groups)
@@ -86,7 +86,7 @@ class Dense(Layer):
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.held["weight"], self.held.get("bias")
         x = x.to(weight.dtype)
-        if self.rows.count == 1:
+        if self.about.count == 1:
             return F.linear(x[0], weight[0], None if bias is None else bias[0])[None]
         if bias is None:
             return torch.bmm(x, weight.transpose(1, 2))
@@ -111,7 +111,7 @@ class Flatten(Layer):
     """[batch, n channels, height, width] to [n, batch, channels height width]; features stay as they are."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x if x.dim() == 3 else x.reshape(len(x), self.rows.count, -1).transpose(0, 1)
+        return x if x.dim() == 3 else x.reshape(len(x), self.about.count, -1).transpose(0, 1)
 
 
 class Dropout(Layer):
@@ -125,7 +125,7 @@ class Dropout(Layer):
         if not self.training:
             return x
         assert x.dim() == 3, "drawn for features [n, batch, features]"
-        kept = uniform(fold(self.rows.keys, self.number), *x.shape[1:]) >= self.share
+        kept = uniform(fold(self.about.keys, self.number), *x.shape[1:]) >= self.share
         return torch.where(kept, x / (1 - self.share), 0)
 
 
@@ -134,10 +134,10 @@ class SideBySide(Layer):
 
     def setup(self, one: Beside) -> None:
         inside = one.named_children()
-        self.paths = nn.ModuleList(stacked(path, self.rows, f"{self.path}.{name}") for name, path in inside)
+        self.paths = nn.ModuleList(stacked(path, self.about, f"{self.path}.{name}") for name, path in inside)
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs = [_apart(path(x), self.rows.count) for path in self.paths]
+        outputs = [_apart(path(x), self.about.count) for path in self.paths]
         return torch.cat(outputs, dim=2).flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 
@@ -148,7 +148,7 @@ class Padding(Layer):
         self.pad = (0, 0, 0, 0, one.before, one.after)
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(_apart(x, self.rows.count), self.pad).flatten(1, 2)
+        padded = F.pad(_apart(x, self.about.count), self.pad).flatten(1, 2)
         return padded.contiguous(memory_format=torch.channels_last)
 
 
@@ -160,14 +160,14 @@ class Activation(Layer):
     """
 
     def setup(self, one: nn.Module) -> None:
-        self.first, *self.others = self.rows.kinds or [one]
+        self.first, *self.others = self.about.kinds or [one]
         self.in_place = False
 
     def forward(self, x: Tensor) -> Tensor:
         if self.in_place and not self.others and isinstance(self.first, nn.ReLU):
             return F.relu_(x)  # memory is what a pointwise step costs
         out: Tensor = self.first(x)
-        for kind, networks in zip(self.others, self.rows.activations[1:], strict=True):
+        for kind, networks in zip(self.others, self.about.activations[1:], strict=True):
             out = torch.where(_over(networks, x), kind(x), out)
         return out
 
@@ -193,16 +193,15 @@ class Mapped(Layer):
         self.exact = bool(buffers(one))  # a norm takes its statistics and its input in one precision
 
     def forward(self, x: Tensor) -> Tensor:
-        count, one = self.rows.count, self.one[0].train(self.training)
+        count, one = self.about.count, self.one[0].train(self.training)
         own = x if x.dim() == 3 else _apart(x, count).transpose(0, 1)
-        held = {name: tensor for name, tensor in self.held.items()}
-        dtype = next(iter(held.values())).dtype if held else own.dtype
-        out = torch.vmap(partial(torch.func.functional_call, one))(held, (own.to(dtype),))
+        dtype = next(iter(self.held.values())).dtype if self.held else own.dtype
+        out = torch.vmap(partial(torch.func.functional_call, one))(self.held, (own.to(dtype),))
         assert isinstance(out, Tensor)
         return out if out.dim() == 3 else out.transpose(0, 1).flatten(1, 2)
 
 
-LAYERS: Mapping[type[nn.Module], Callable[[Any, Rows, str], Layer]] = {
+LAYERS: Mapping[type[nn.Module], Callable[[Any, Networks, str], Layer]] = {
     nn.Conv2d: Convolution,
     nn.Linear: Dense,
     nn.BatchNorm2d: Norm,
@@ -220,97 +219,21 @@ COMPOSED = (Network, nn.Sequential, Residual)
 """Blocks that do nothing but call their children and add what these return."""
 
 
-def stacked(one: nn.Module, rows: Rows, path: str = "") -> nn.Module:
+def stacked(one: nn.Module, about: Networks, path: str = "") -> nn.Module:
     """The stack's form of a network, or of the part of one that is called `path` in it."""
     if path.rpartition(".")[2] == "activation":
-        return Activation(one, rows, path)
+        return Activation(one, about, path)
     if type(one) in LAYERS:
-        return LAYERS[type(one)](one, rows, path)
+        return LAYERS[type(one)](one, about, path)
     if type(one) in CHANNEL_BY_CHANNEL:
         return one
     if type(one) not in COMPOSED:
-        return Mapped(one, rows, path)
+        return Mapped(one, about, path)
     parts = copy.copy(one)
     children = one.named_children()
-    parts._modules = {name: stacked(child, rows, f"{path}.{name}" if path else name) for name, child in children}
+    parts._modules = {name: stacked(child, about, f"{path}.{name}" if path else name) for name, child in children}
     if isinstance(one, nn.Sequential):
         for before, after in pairwise(parts._modules.values()):
             if isinstance(after, Activation):
                 after.in_place = isinstance(before, Convolution | Dense | Norm | Residual)
     return parts
-
-
-class Stacked:
-    """Any number of networks of one architecture as one.
-
-    Attributes:
-        rows: what its layers know of the networks it is called for.
-        pieces: where the parameters lie in a network's weights.
-        buffers: the shapes of the statistics that a network keeps, by name.
-        draws: whether something is drawn in the networks.
-    """
-
-    def __init__(self, one: nn.Module, compute: torch.dtype, kinds: Sequence[nn.Module] = ()) -> None:
-        """Takes one of the networks, what to compute in, and the kinds of activation that the networks may have."""
-        self.rows = Rows(kinds=kinds)
-        self.pieces = pieces(one)
-        self.buffers = {name: tuple(buffer.shape) for name, buffer in buffers(one).items()}
-        self._compute = compute
-        self._root = stacked(one, self.rows)
-        layers = [module for module in self._root.modules() if isinstance(module, Layer)]
-        self.draws = any(isinstance(layer, Dropout) for layer in layers)
-        self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
-        last = self._layer_of[self.pieces[-1].name]
-        last.exact = True  # logits cost little, and what is lost there is lost for good
-
-    def leaves(self, weights: Tensor) -> list[Tensor]:
-        """The parameters of networks with the given weights [n, size], each in what its layer computes in."""
-        found = []
-        for piece in self.pieces:
-            part = piece.part(weights)
-            dtype = weights.dtype if self._layer_of[piece.name].exact else self._compute
-            found.append(piece.shaped(part.to(dtype).contiguous()))
-        return found
-
-    def gradient(self, losses: Tensor, leaves: Sequence[Tensor]) -> Tensor:
-        """The gradients of the networks' losses [n], in the losses' precision, [n, size]."""
-        gradients = torch.autograd.grad(losses, leaves, torch.ones_like(losses))
-        parts = [piece.flat(g) for piece, g in zip(self.pieces, gradients, strict=True)]
-        return torch.cat([part.to(losses.dtype) for part in parts], dim=1)
-
-    def train(self, mode: bool) -> None:
-        """Training or evaluation, as of `nn.Module`."""
-        self._root.train(mode)
-
-    def __call__(self, images: Tensor, leaves: Sequence[Tensor], buffers: Mapping[str, Tensor]) -> Tensor:
-        """Logits [n, batch, outputs] of the networks with these parameters and statistics.
-
-        Args:
-            images: what each network sees, [n, batch, channels, height, width], or [1, ...] what all see.
-            leaves: as `leaves` gives them.
-            buffers: [n, *shape] each; changed in training.
-        """
-        count = len(leaves[0])
-        self.rows.count = count
-        for name, tensor in ((p.name, leaf) for p, leaf in zip(self.pieces, leaves, strict=True)):
-            self._hand(name, tensor)
-        for name, tensor in buffers.items():
-            self._hand(name, tensor)
-        images = images.expand(count, *images.shape[1:])
-        x = (
-            images.permute(1, 3, 4, 0, 2).flatten(3).permute(0, 3, 1, 2)
-        )  # channels last, the networks' side by side
-        logits: Tensor = self._root(x)
-        return logits
-
-    def _hand(self, name: str, tensor: Tensor) -> None:
-        layer = self._layer_of[name]
-        layer.held[name.removeprefix(layer.path).lstrip(".")] = tensor
-
-
-def _owner(name: str, layers: Sequence[Layer]) -> Layer:
-    """The layer that a parameter belongs to."""
-    return max(
-        (layer for layer in layers if not layer.path or name.startswith(f"{layer.path}.")),
-        key=lambda layer: len(layer.path),
-    )

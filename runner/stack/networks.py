@@ -1,0 +1,83 @@
+"""Networks of one architecture as one: their parameters in, the logits of all of them out."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from runner.flat import buffers, pieces
+from runner.stack.layers import Dropout, Layer, Networks, stacked
+
+
+class Stacked:
+    """Any number of networks of one architecture as one.
+
+    Attributes:
+        about: what its layers know of the networks it is called for.
+        pieces: where the parameters lie in a network's weights.
+        buffers: the shapes of the statistics that a network keeps, by name.
+        draws: whether something is drawn in the networks.
+    """
+
+    def __init__(self, one: nn.Module, compute: torch.dtype, kinds: Sequence[nn.Module] = ()) -> None:
+        """Takes one of the networks, what to compute in, and the kinds of activation that the networks may have."""
+        self.about = Networks(kinds=kinds)
+        self.pieces = pieces(one)
+        self.buffers = {name: tuple(buffer.shape) for name, buffer in buffers(one).items()}
+        self._compute = compute
+        self._root = stacked(one, self.about)
+        layers = [module for module in self._root.modules() if isinstance(module, Layer)]
+        self.draws = any(isinstance(layer, Dropout) for layer in layers)
+        self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
+        last = self._layer_of[self.pieces[-1].name]
+        last.exact = True  # logits cost little, and what is lost there is lost for good
+
+    def leaves(self, weights: Tensor) -> list[Tensor]:
+        """The parameters of networks with the given weights [n, size], each in what its layer computes in."""
+        found = []
+        for piece in self.pieces:
+            part = piece.part(weights)
+            dtype = weights.dtype if self._layer_of[piece.name].exact else self._compute
+            found.append(piece.shaped(part.to(dtype).contiguous()))
+        return found
+
+    def gradient(self, losses: Tensor, leaves: Sequence[Tensor]) -> Tensor:
+        """The gradients of the networks' losses [n], in the losses' precision, [n, size]."""
+        gradients = torch.autograd.grad(losses, leaves, torch.ones_like(losses))
+        parts = [piece.flat(g) for piece, g in zip(self.pieces, gradients, strict=True)]
+        return torch.cat([part.to(losses.dtype) for part in parts], dim=1)
+
+    def train(self, mode: bool) -> None:
+        """Training or evaluation, as of `nn.Module`."""
+        self._root.train(mode)
+
+    def __call__(self, images: Tensor, leaves: Sequence[Tensor], buffers: Mapping[str, Tensor]) -> Tensor:
+        """Logits [n, batch, outputs] of the networks with these parameters and statistics.
+
+        Args:
+            images: what each network sees, [n, batch, channels, height, width], or [1, ...] what all see.
+            leaves: as `leaves` gives them.
+            buffers: [n, *shape] each; changed in training.
+        """
+        count = len(leaves[0])
+        self.about.count = count
+        for name, tensor in ((p.name, leaf) for p, leaf in zip(self.pieces, leaves, strict=True)):
+            self._hand(name, tensor)
+        for name, tensor in buffers.items():
+            self._hand(name, tensor)
+        images = images.expand(count, *images.shape[1:])
+        side_by_side = images.permute(1, 3, 4, 0, 2).flatten(3).permute(0, 3, 1, 2)  # and channels last
+        logits: Tensor = self._root(side_by_side)
+        return logits
+
+    def _hand(self, name: str, tensor: Tensor) -> None:
+        layer = self._layer_of[name]
+        layer.held[name.removeprefix(layer.path).lstrip(".")] = tensor
+
+
+def _owner(name: str, layers: Sequence[Layer]) -> Layer:
+    """The layer that a parameter belongs to."""
+    return max(
+        (layer for layer in layers if not layer.path or name.startswith(f"{layer.path}.")),
+        key=lambda layer: len(layer.path),
+    )

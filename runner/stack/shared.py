@@ -1,0 +1,150 @@
+"""What the runs of a stack have in common, and of which kinds is what each chose for itself."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from runner.activations import ACTIVATIONS
+from runner.augment import AUGMENTATIONS
+from runner.build import Parts
+from runner.choose import choose
+from runner.config import Choice, RunConfig
+from runner.draws import Draws
+from runner.losses import LOSSES
+from runner.optim import OPTIMIZERS
+from runner.stack.member import LOOK_EVERY, Member
+from runner.stack.mixed import Mixed
+from runner.stack.networks import Stacked
+
+PURPOSES = ("augment", "augment-test", "dropout")
+"""What is drawn for a run at its steps."""
+
+Rows = dict[str, Tensor]
+"""All that a run is between two steps: tensors with a row for each place."""
+
+
+class Shared:
+    """What is the same for all runs of a stack.
+
+    Attributes:
+        parts: of one of the runs.
+        networks: the form of their network for all of them.
+        loss: from logits, labels and smoothing to one number a run.
+        clips: whether some run has its gradient clipped.
+        optim, augment: what they chose.
+    """
+
+    def __init__(self, parts: Parts, configs: Sequence[RunConfig], size: int) -> None:
+        """For runs with these configurations: what they differ in becomes data.
+
+        Args:
+            size: how many places there are to begin with.
+        """
+        self.parts, self._config = parts, configs[0]
+        self.clips = any(config.train.clip is not None for config in configs)
+        self.loss: Callable[[Tensor, Tensor, Tensor], Tensor] = LOSSES[configs[0].train.loss]
+        self._activations = list({repr(config.activation): config.activation for config in configs}.values())
+        kinds = [choose(ACTIVATIONS, activation)() for activation in self._activations]
+        self.networks = Stacked(parts.network, parts.compute, kinds if len(kinds) > 1 else ())
+        one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
+        self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
+        self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])
+        self._vectors = max(choose(OPTIMIZERS, config.optim)().vectors for config in configs)
+        self._records = max(config.track.records for config in configs)
+
+    @property
+    def batch(self) -> int:
+        """Images a step and run."""
+        return self.parts.batch
+
+    @property
+    def eval_batch(self) -> int:
+        """Images at once in an evaluation."""
+        return self._config.train.eval_batch
+
+    @property
+    def resident(self) -> bool:
+        """Whether the training images are on the device."""
+        held = self.parts.training.images.device.type == self.parts.device.type
+        return held and self._config.train.loader != "prefetch"
+
+    def fits(self, config: RunConfig) -> bool:
+        """Whether a run differs from those that this was made for only in what has become data."""
+        return (
+            config.family() == self._config.family()
+            and repr(config.activation) in map(repr, self._activations)
+            and self.optim.fits(_without_rate(config.optim))
+            and self.augment.fits(config.augment)
+            and config.track.records <= self._records
+            and (self.clips or config.train.clip is None)
+        )
+
+    def rows(self, size: int) -> Rows:
+        """Those of so many places without a run."""
+        parts = self.parts
+        numbers = partial(torch.zeros, dtype=parts.exact, device=parts.device)
+        whole = partial(torch.zeros, dtype=torch.int64, device=parts.device)
+        rows = {
+            "weights": numbers((size, parts.parameters)),
+            "memory": numbers((size, self._vectors, parts.parameters)),
+            "rates": numbers((size, LOOK_EVERY)),
+            "loss": numbers((size,)),
+            "smoothing": numbers((size,)),
+            "clip": numbers((size, 1)) + torch.inf,
+            "step": whole((size,)),
+            "every": whole((size,)) + 1,
+            "activation": whole((size,)),
+            "order": whole((size, len(parts.training))),
+            "curve": numbers((size, self._records + 1, 3)).double(),
+        }
+        rows |= {f"key.{purpose}": whole((size,)) for purpose in PURPOSES}
+        for name, shape in self.networks.buffers.items():
+            rows[f"buffer.{name}"] = numbers((size, *shape)) + 1
+        rows |= {f"optim.{name}": row for name, row in self.optim.rows.items()}
+        return rows | {f"augment.{name}": row for name, row in self.augment.rows.items()}
+
+    def bind(self, rows: Rows) -> None:
+        """Makes these the rows that choices are put into and read from."""
+        for group, mixed in (("optim", self.optim), ("augment", self.augment)):
+            mixed.rows = {name: rows[f"{group}.{name}"] for name in mixed.rows}
+
+    def put(self, place: int, member: Member, rows: Rows) -> None:
+        """Writes a run's choices into its row."""
+        config = member.config
+        rows["smoothing"][place] = config.train.label_smoothing
+        rows["clip"][place] = torch.inf if config.train.clip is None else config.train.clip
+        rows["activation"][place] = [repr(choice) for choice in self._activations].index(repr(config.activation))
+        self.optim.put(place, _without_rate(config.optim))
+        self.augment.put(place, config.augment)
+
+    def activations(self, chosen: Tensor) -> list[Tensor]:
+        """Of each kind the runs that have it, given the number of each run's, as the networks want it."""
+        return masks(chosen, len(self._activations))
+
+
+def part(rows: Rows, prefix: str) -> dict[str, Tensor]:
+    """The rows whose names begin so, under the rest of their names."""
+    names = [name for name in rows if name.startswith(f"{prefix}.")]
+    return {name.removeprefix(f"{prefix}."): rows[name] for name in names}
+
+
+def masks(chosen: Tensor, kinds: int) -> list[Tensor]:
+    """Of each kind the places that chose it, bool [places]; none where there is one kind only."""
+    return [chosen == number for number in range(kinds)] if kinds > 1 else []
+
+
+def augmented(
+    images: Tensor, draw: Draws, augmentations: Sequence[Callable[[Tensor, Draws], Tensor]], kinds: Tensor
+) -> Tensor:
+    """The images of each run [runs, batch, ...], changed by the augmentation of its kind."""
+    changed, *others = [augment(images, draw) for augment in augmentations]
+    for other, mask in zip(others, masks(kinds, len(augmentations))[1:], strict=False):
+        changed = torch.where(mask[:, None, None, None, None], other, changed)
+    return changed
+
+
+def _without_rate(optim: Choice) -> Choice:
+    """Rates come to the optimizers from outside, step by step."""
+    return Choice(optim.name, {**optim.options, "lr": 1.0})

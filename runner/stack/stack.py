@@ -1,0 +1,184 @@
+"""Places for runs of one architecture that are trained as one program."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from runner import draws, flat
+from runner.build import Examples, Parts
+from runner.config import RunConfig
+from runner.draws import Draws
+from runner.stack.member import LOOK_EVERY, Member
+from runner.stack.program import program
+from runner.stack.shared import PURPOSES, Shared, augmented, part
+from runner.stack.step import Step
+
+
+class Stack:
+    """Places for runs, and the step that all of them do at once.
+
+    Attributes:
+        members: the run at each place, or None.
+        rows: all that is different between runs: tensors with a row for each place.
+    """
+
+    def __init__(self, parts: Parts, configs: Sequence[RunConfig], size: int) -> None:
+        """An empty stack.
+
+        Args:
+            parts: of one of the runs.
+            configs: of the runs that are to come: what these differ in becomes data.
+            size: how many places there are.
+        """
+        self.members: list[Member | None] = [None] * size
+        self._shared = Shared(parts, configs, size)
+        self.rows = self._shared.rows(size)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Makes ready for the tensors that the rows now are."""
+        self._shared.bind(self.rows)
+        self._buffers = part(self.rows, "buffer")
+        self._step = Step(self._shared, self.rows)
+        self._program = program(self._step, {**self.rows, "tick": self._step.tick}, self._device)
+        for place, member in enumerate(self.members):
+            if member:
+                self._show(place, member)
+
+    @property
+    def _device(self) -> torch.device:
+        return self._shared.parts.device
+
+    def _show(self, place: int, member: Member) -> None:
+        """Makes the run's own network one with its row."""
+        flat.view(member.parts.network, self.rows["weights"][place])
+        flat.view_buffers(member.parts.network, {name: buffer[place] for name, buffer in self._buffers.items()})
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def running(self) -> list[Member]:
+        """The runs that have steps to do."""
+        return [member for member in self.members if member and not member.done]
+
+    @property
+    def free(self) -> int:
+        """How many places have no run."""
+        return self.members.count(None)
+
+    def fits(self, config: RunConfig) -> bool:
+        """Whether a run differs from those the stack was made for only in what has become data."""
+        return self._shared.fits(config)
+
+    def places(self, members: Sequence[Member]) -> Tensor:
+        """Where these runs are, int64 [n]."""
+        return torch.tensor([self.members.index(member) for member in members], device=self._device)
+
+    def put(self, member: Member, memory: Tensor | None = None) -> None:
+        """Gives a run a free place; it goes on from its state.
+
+        Args:
+            memory: of its optimizer, [vectors, n]; None for a run that begins.
+        """
+        place, rows, state = self.members.index(None), self.rows, member.state
+        rows["weights"][place] = flat.vector(member.parts.network)
+        for name, buffer in flat.buffers(member.parts.network).items():
+            self._buffers[name][place] = buffer
+        rows["memory"][place] = 0
+        if memory is not None:
+            rows["memory"][place, : len(memory)] = memory
+        rows["loss"][place] = 0
+        rows["step"][place] = state.step
+        rows["every"][place] = member.every
+        rows["curve"][place] = 0
+        rows["curve"][place, state.step // member.every] = state.totals
+        for purpose in PURPOSES:
+            rows[f"key.{purpose}"][place] = draws.key(member.config.seed, purpose)
+        self._shared.put(place, member, rows)
+        self.members[place] = member
+        self._shuffle(place, member)
+        self._show(place, member)
+
+    def take(self, member: Member) -> None:
+        """Frees the place of a run, whose network keeps the weights."""
+        place = self.members.index(member)
+        flat.view(member.parts.network, self.rows["weights"][place].clone())
+        buffers = {name: buffer[place].clone() for name, buffer in self._buffers.items()}
+        flat.view_buffers(member.parts.network, buffers)
+        self.members[place] = None
+
+    def tidy(self) -> None:
+        """Gives up the places that have no run, where they cost more than another capture of the step."""
+        members = [member for member in self.members if member]
+        if not self.free or (self._device.type == "cuda" and self.free < len(members)):
+            return
+        index = self.places(members)
+        self.rows = {name: row[index] for name, row in self.rows.items()}
+        self.members = [*members]
+        self._bind()
+
+    def memory(self, member: Member) -> Tensor:
+        """What a run's optimizer remembers, [vectors, n]."""
+        memory = self.rows["memory"][self.members.index(member)]
+        return memory[: member.parts.rule.vectors]
+
+    def _shuffle(self, place: int, member: Member) -> None:
+        """The order of the training images in the pass that the run's next step is of."""
+        number = member.state.step // member.pass_length
+        key = torch.tensor(draws.key(member.config.seed, "shuffle", number), device=self._device)
+        which = member.parts.training.which
+        self.rows["order"][place] = which[draws.permutation(key, len(which))]
+
+    def advance(self, steps: int, stop: Callable[[], bool]) -> int:
+        """Does that many steps of all runs, or fewer if `stop` says so; returns how many."""
+        running, feed = self.running, self._step.feed
+        rates = np.zeros((len(self), LOOK_EVERY))
+        for member in running:
+            place = self.members.index(member)
+            if member.state.step % member.pass_length == 0 and member.state.step:
+                self._shuffle(place, member)
+            rates[place, :steps] = member.rates(member.state.step, steps)
+        self.rows["rates"].copy_(torch.from_numpy(rates))
+        self._step.tick.zero_()
+        self._shared.networks.train(True)
+        if feed:
+            feed.start([self._step.which(self.rows["step"] + number).cpu() for number in range(steps)])
+        done = 0
+        while done < steps and not stop():
+            if feed:
+                feed.step()
+            self._program()
+            done += 1
+        for member in running:
+            member.state.step += done
+        return done
+
+    def outputs(self, members: Sequence[Member], examples: Sequence[Examples], *, augment: bool) -> Tensor:
+        """Logits of some runs, in evaluation mode, each for all of its examples, [runs, n, outputs].
+
+        Args:
+            examples: of each run.
+            augment: whether the images are augmented.
+        """
+        shared, index = self._shared, self.places(members)
+        which = torch.stack([own.which for own in examples])
+        same = not augment and all(own.which is examples[0].which for own in examples)
+        augmentations, kinds = shared.augment.functions(index), self.rows["augment.kind"][index]
+        networks, first, found = shared.networks, 0, []
+        networks.train(False)
+        networks.about.activations = shared.activations(self.rows["activation"][index])
+        with torch.no_grad():
+            leaves = networks.leaves(self.rows["weights"][index])
+            buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
+            for some in torch.split(which, math.ceil(shared.eval_batch / len(members)), dim=1):
+                images = shared.parts.as_float(examples[0].gathered(some[:1] if same else some))
+                if augment:
+                    draw = Draws(self.rows["key.augment-test"][index], some.shape[1], first)
+                    images = augmented(images, draw, augmentations, kinds)
+                    first += some.shape[1]
+                found.append(networks(shared.parts.scale(images), leaves, buffers))
+        return torch.cat(found, dim=1).to(shared.parts.exact)

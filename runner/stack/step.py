@@ -1,0 +1,103 @@
+"""A step of all runs of a stack at once: batches, forward, backward, update, and what is counted of it.
+
+It reads and changes the stack's rows in place, and never waits for the device: so it can be recorded once and
+replayed (see `program.py`).
+"""
+
+import torch
+from torch import Tensor
+
+from runner import draws
+from runner.draws import Draws
+from runner.losses import predicted
+from runner.optim import Rule
+from runner.stack.feed import Feed
+from runner.stack.shared import Rows, Shared, augmented, masks, part
+
+
+class Step:
+    """The step of the runs in some rows.
+
+    Attributes:
+        tick: how many steps were done since the rows' learning rates were written, int64 [1].
+        feed: gives the step's images where these are not on the device.
+    """
+
+    def __init__(self, shared: Shared, rows: Rows) -> None:
+        self._shared, self._rows = shared, rows
+        size, device = len(rows["step"]), shared.parts.device
+        self.tick = torch.zeros(1, dtype=torch.int64, device=device)
+        images = shared.parts.training.images
+        self.feed = None if shared.resident else Feed(images, (size, shared.batch), device)
+        self._rules: list[Rule] = [make() for make in shared.optim.functions()]
+        self._augmentations = shared.augment.functions()
+        self._memory = rows["memory"].unbind(1)
+        self._buffers = part(rows, "buffer")
+
+    def __call__(self) -> None:
+        """Does it."""
+        rows, step, networks = self._rows, self._rows["step"], self._shared.networks
+        images, labels = self._batch()
+        networks.about.activations = self._shared.activations(rows["activation"])
+        if networks.draws:
+            networks.about.keys = draws.fold(rows["key.dropout"], step)
+        leaves = [leaf.detach().requires_grad_() for leaf in networks.leaves(rows["weights"])]
+        logits = networks(images, leaves, self._buffers).to(self._shared.parts.exact)
+        losses = self._shared.loss(logits, labels, rows["smoothing"])
+        with torch.no_grad():
+            gradient = self._clipped(networks.gradient(losses, leaves))
+            rates = rows["rates"].index_select(1, self.tick)
+            self._update(gradient, rates, (step + 1)[:, None].double())
+            self._count(losses.detach(), logits.detach(), labels)
+            step += 1
+            self.tick += 1
+
+    def which(self, step: Tensor) -> Tensor:
+        """Indices of the images of every run's step of that number [runs], int64 [runs, batch]."""
+        order, batch = self._rows["order"], self._shared.batch
+        start = step % (order.shape[1] // batch) * batch
+        return order.gather(1, start[:, None] + torch.arange(batch, device=step.device))
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """The images of every run's step as the networks see them, and their labels [runs, batch]."""
+        parts, step = self._shared.parts, self._rows["step"]
+        which = self.which(step)
+        stored = self.feed.batch if self.feed else parts.training.images[which]
+        draw = Draws(draws.fold(self._rows["key.augment"], step), self._shared.batch)
+        images = augmented(parts.as_float(stored), draw, self._augmentations, self._rows["augment.kind"])
+        return parts.scale(images), parts.training.labels[which]
+
+    def _clipped(self, gradient: Tensor) -> Tensor:
+        if not self._shared.clips:
+            return gradient
+        norm = gradient.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        shorter: Tensor = gradient * (self._rows["clip"] / norm).clamp(max=1)
+        return shorter
+
+    def _update(self, gradient: Tensor, rates: Tensor, numbers: Tensor) -> None:
+        """Every run's weights and optimizer; with several kinds of optimizer each run takes its own's result."""
+        kept = [self._rows["weights"], *self._memory]
+        if len(self._rules) == 1:
+            return self._rules[0].update(kept[0], kept[1:], gradient, rates, numbers)
+        before = [tensor.clone() for tensor in kept]
+        for rule, mask in zip(self._rules, masks(self._rows["optim.kind"], len(self._rules)), strict=True):
+            after = [tensor.clone() for tensor in before]
+            rule.update(after[0], after[1:], gradient, rates, numbers)
+            for tensor, new in zip(kept, after, strict=True):
+                tensor.copy_(torch.where(mask[:, None], new, tensor))
+        return None
+
+    def _count(self, losses: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Adds the step to the curve's current point."""
+        rows = self._rows
+        rows["loss"].copy_(losses)
+        point = (rows["step"] // rows["every"]).clamp(max=rows["curve"].shape[1] - 1)
+        at = point[:, None, None].expand(-1, 1, 3)
+        rows["curve"].scatter_add_(1, at, totals(losses, logits, labels)[:, None])
+
+
+def totals(losses: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Loss times images, correct predictions and images of each run, float64 [runs, 3]."""
+    correct = (predicted(logits) == labels).sum(dim=1).double()
+    count = torch.full_like(correct, labels.shape[1])
+    return torch.stack((losses.double() * count, correct, count), dim=1)
