@@ -17,8 +17,8 @@ from timing import Measured
 
 ROOT = Path(__file__).parents[1]
 
-FIRST = re.compile(r"^step \d+/")
-"""The line of a run's progress that comes first."""
+MARKS = {"first_step": re.compile(r"^step \d+/"), "table": re.compile(r"^ +cell +runs ")}
+"""Lines whose time is kept: the first of a run's progress, and the head of a sweep's table."""
 
 END = 2000
 """Characters of a failed command's output that are shown."""
@@ -31,9 +31,10 @@ def command(arguments: Sequence[str], database: Path | None) -> Measured:
         database: a database of MLflow that runs before have left; None for none.
 
     Returns:
-        `seconds` of the whole command, `first_step` until the first line of a run's progress, and of the results
-        that it left: `images_per_second` of all runs that were trained at once (where the program says how many
-        those were), `own_seconds` that all runs took together, `memory_mib`, `flops` of an image's forward pass.
+        `seconds` of the whole command, `first_step` and `table` until the first line of a run's progress and the
+        table of a sweep, and of the results that it left: `images_per_second` of all runs that were trained at
+        once (where the program says how many those were), `own_seconds` that all runs took together,
+        `memory_mib`, `flops` of an image's forward pass.
 
     Raises:
         RuntimeError: it failed; with the end of what it said.
@@ -68,8 +69,9 @@ def _timed(words: Sequence[str], folder: Path) -> tuple[Measured, str]:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            if "first_step" not in times and FIRST.match(line):
-                times["first_step"] = time.perf_counter() - began
+            for name, mark in MARKS.items():
+                if name not in times and mark.match(line):
+                    times[name] = time.perf_counter() - began
     times["seconds"] = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {process.returncode}\n{''.join(lines)[-END:]}")

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -172,6 +173,7 @@ class RunConfig:
         plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k != "download"}
         return plain
 
+    @cached_property
     def family(self) -> str:
         """Equal for two configurations that can be trained in one stack, if their data are the same."""
         plain = self.what()
@@ -181,6 +183,7 @@ class RunConfig:
             del plain["train"][own]
         return digest(plain)
 
+    @cached_property
     def identity(self) -> str:
         """Twelve hexadecimal digits, equal for two configurations exactly when they ask for the same numbers."""
         return digest(self.what())

@@ -35,7 +35,7 @@ def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Tensor 
 
     The network of `parts` gets the weights of the checkpoint.
     """
-    saved = checkpoint.load(path, config.identity())
+    saved = checkpoint.load(path, config.identity)
     if saved is None:
         return Course(State(0, torch.zeros(3, dtype=torch.float64))), None
     parts.network.load_state_dict(saved["network"])
@@ -47,7 +47,7 @@ def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Tensor 
 def save(path: Path, stack: Stack, member: Member, course: Course) -> None:
     """Makes a checkpoint of a run in a stack."""
     content = {
-        "identity": member.config.identity(),
+        "identity": member.config.identity,
         "step": course.state.step,
         "totals": course.state.totals,
         "diverged": course.state.diverged,

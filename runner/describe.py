@@ -25,7 +25,7 @@ def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> 
     """What the store is told when a run begins; `measured` is what only its parts know."""
     config = order.config
     tags = {"command": order.command, "mlflow.source.name": order.command, "repeat": command(config)}
-    tags |= {"identity": config.identity()}
+    tags |= {"identity": config.identity}
     tags |= {"data": dataset.name, "data.digest": dataset.digest, **order.tags}
     if dataset.note:
         tags["data.note"] = dataset.note

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from runner.job import PATIENCE, Busy, Job
+from runner.job import PATIENCE, Busy, Job, Order
 from runner.machine import cores
 from runner.probe import places
 from runner.run import Running, opened
@@ -54,7 +54,7 @@ class Crew:
     slots: int | None
     stop: Stop
     office: ThreadPoolExecutor
-    _waiting: list[Job] = field(default_factory=list)
+    _waiting: "list[Waiting]" = field(default_factory=list)
     _running: dict[Member, "Seat"] = field(default_factory=dict)
 
     def receive(self, *, wait: bool = False, quiet: float = 0.0) -> bool:
@@ -68,20 +68,20 @@ class Crew:
             if not self.inbox.poll(0.2):  # so that a signal is noticed
                 continue
             try:
-                self._waiting.append(Job(Path(self.inbox.recv())))
+                job = Job(Path(self.inbox.recv()))
             except EOFError:
                 break
+            self._waiting.append(Waiting(job, job.order()))
         return bool(self._waiting)
 
     def train_a_family(self) -> None:
         """Trains the job that waits longest, and with it all that can be trained together with it."""
         self.receive(quiet=QUIET)
-        family = self._waiting[0].order().config.family()
-        first = self._next(lambda job: True)
+        first = self._next(lambda order: True)
         if first is None:
             return
-        others = [config for job in self._waiting if (config := job.order().config).family() == family]
-        configs = [first.running.config, *others]
+        own = first.running.config
+        configs = [own, *(config for one in self._waiting if (config := one.order.config).family == own.family)]
         size = min(len(configs), self.slots or places(first.running.parts, configs))
         stack = Stack(first.running.parts, configs, size)
         self._seat(first, stack)
@@ -98,7 +98,7 @@ class Crew:
         """Gives the free places to jobs that wait."""
         self.receive()
         while stack.free and not self.stop():
-            seat = self._next(lambda job: stack.fits(job.order().config))
+            seat = self._next(lambda order: stack.fits(order.config))
             if seat is None:
                 return
             self._seat(seat, stack)
@@ -107,19 +107,20 @@ class Crew:
         seat.running.enter(stack)
         self._running[seat.running.member] = seat
 
-    def _next(self, wanted: Callable[[Job], bool]) -> "Seat | None":
+    def _next(self, wanted: Callable[[Order], bool]) -> "Seat | None":
         """The first waiting job that is wanted and can be opened; those that cannot are told of."""
-        for job in [job for job in self._waiting if wanted(job)]:
-            self._waiting.remove(job)
+        while one := next((one for one in self._waiting if wanted(one.order)), None):
+            self._waiting.remove(one)
             with contextlib.ExitStack() as held:
                 try:
-                    run = opened(job, job.order(), watch=ProgressFile(job), patience=PATIENCE, device=self.device)
+                    watch = ProgressFile(one.job)
+                    run = opened(one.job, one.order, watch=watch, patience=PATIENCE, device=self.device)
                     return Seat(held.enter_context(run), held.pop_all())
                 except Busy:
-                    self._tell(job, BUSY)
+                    self._tell(one.job, BUSY)
                 except Exception as problem:  # a failed trial is a result
-                    failed(job, problem)
-                    self._tell(job, 1)
+                    failed(one.job, problem)
+                    self._tell(one.job, 1)
         return None
 
     def _end(self, member: Member) -> None:
@@ -139,6 +140,14 @@ class Crew:
     def _tell(self, job: Job, code: int) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
             self.outbox.send((str(job.folder), code))
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """A job that came, and what was ordered."""
+
+    job: Job
+    order: Order
 
 
 @dataclass

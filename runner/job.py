@@ -84,7 +84,7 @@ def job_name(config: RunConfig, data: str) -> str:
     Args:
         data: the digest of the images.
     """
-    return digest([config.identity(), data])
+    return digest([config.identity, data])
 
 
 class Busy(ConfigError):
@@ -116,7 +116,7 @@ class Job:
 
     def has(self, order: Order) -> bool:
         """Whether this very order was given."""
-        return (self.folder / "job.json").exists() and self.order() == order
+        return bool(_read_json(self.folder / "job.json") == json.loads(_text(asdict(order))))
 
     def give(self, order: Order) -> None:
         """Writes the order."""
@@ -193,7 +193,11 @@ def _locked(lock: IO[str]) -> bool:
 def write_json(plain: Any, path: Path, *, durable: bool = True) -> None:
     """Writes plain data beside `path` and renames; on disk before it returns, if `durable`."""
     with whole(path, durable=durable) as beside:
-        beside.write_text(json.dumps(plain, indent=1, default=dict), encoding="utf-8")
+        beside.write_text(_text(plain), encoding="utf-8")
+
+
+def _text(plain: Any) -> str:
+    return json.dumps(plain, indent=1, default=dict)
 
 
 def _read_json(path: Path) -> Any:

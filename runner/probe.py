@@ -37,7 +37,7 @@ def places(parts: Parts, configs: Sequence[RunConfig]) -> int:
 
     A network that fills the device by itself is run alone: 1.
     """
-    file = cache() / "stacks" / f"{digest([_machine(parts), parts.compute, configs[0].family()])}.json"
+    file = cache() / "stacks" / f"{digest([_machine(parts), parts.compute, configs[0].family])}.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file) as beside:

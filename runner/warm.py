@@ -5,6 +5,8 @@ import gc
 from pathlib import Path
 
 import torch
+import torch.nested._internal.nested_tensor  # torch imports it at the first gradient
+import torch.utils.serialization.config  # and this at the first checkpoint
 from PIL import Image
 
 import runner.run  # noqa: F401  imports all that a run is made of

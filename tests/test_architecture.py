@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,3 +191,21 @@ def test_looking_for_torch_finds_it_where_it_is() -> None:
         [sys.executable, "-c", LOOK, "runner.draws"], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == {"runner.draws": ["torch"]}
+
+
+RUN = """
+import json, sys
+from runner.__main__ import main
+main()
+slow = ("matplotlib", "mlflow", "optuna", "pandas", "scipy", "sklearn", "sympy", "torch._dynamo", "torchvision")
+print(json.dumps([library for library in slow if library in sys.modules]))
+"""
+
+
+def test_a_run_to_its_end_imports_nothing_slow_but_torch(tmp_path: Path) -> None:
+    words = ["model=mlp", "data=synthetic", "data.train=100", "data.test=20", "train.steps=2", "track=memory"]
+    command = [sys.executable, "-c", RUN, *words]
+    environment = {**os.environ, "RUNNER_CACHE": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []

@@ -216,5 +216,5 @@ def assert_repeated(found: RunConfig) -> None:
     python, flag, module, *overrides = shlex.split(command(found))
     assert (python, flag, module) == ("python", "-m", "runner")
     again = composed(*overrides)
-    assert again.identity() == found.identity()
+    assert again.identity == found.identity
     assert flat(again) == flat(found)

@@ -189,12 +189,12 @@ NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
 @pytest.mark.parametrize("change", PLACES.values(), ids=PLACES)
 def test_where_and_how_a_run_is_kept_is_no_part_of_its_identity(change: Callable[[RunConfig], RunConfig]) -> None:
     assert change(BASE) != BASE
-    assert change(BASE).identity() == BASE.identity()
+    assert change(BASE).identity == BASE.identity
 
 
 @pytest.mark.parametrize("change", NUMBERS.values(), ids=NUMBERS)
 def test_whatever_determines_the_numbers_is_part_of_the_identity(change: Callable[[RunConfig], RunConfig]) -> None:
-    assert change(BASE).identity() != BASE.identity()
+    assert change(BASE).identity != BASE.identity
 
 
 def test_every_field_of_a_run_is_either_a_place_or_determines_numbers() -> None:
@@ -208,7 +208,7 @@ def test_every_field_of_a_run_is_either_a_place_or_determines_numbers() -> None:
 def test_the_order_of_options_and_their_way_of_being_written_do_not_matter() -> None:
     typed = from_hydra(compose(["optim.lr=0.0010", "data=cifar10", "optim.weight_decay=0"]))
     turned = replace(BASE, optim=Choice("adam", dict(reversed(BASE.optim.options.items()))))
-    assert typed.identity() == turned.identity() == BASE.identity()
+    assert typed.identity == turned.identity == BASE.identity
 
 
 def test_the_flat_configuration_is_what_one_would_type() -> None:

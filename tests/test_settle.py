@@ -74,11 +74,11 @@ def test_what_was_chosen_stays_and_nothing_is_said() -> None:
 
 def test_what_was_decided_is_part_of_the_identity() -> None:
     decided = settled(left_open(), lambda line: None)
-    assert decided.identity() != left_open().identity()
+    assert decided.identity != left_open().identity
     typed = configured("data=digits", f"train.precision={decided.train.precision}", "device=cpu")
-    assert decided.identity() == typed.identity()
+    assert decided.identity == typed.identity
     other = "fp32" if decided.train.precision == "bf16" else "bf16"
-    assert decided.identity() != replace(decided, train=replace(decided.train, precision=other)).identity()
+    assert decided.identity != replace(decided, train=replace(decided.train, precision=other)).identity
 
 
 HERE = precision_here("auto")

@@ -68,7 +68,7 @@ def assert_as_alone(
     leaves = [leaf.detach().requires_grad_() for leaf in stack.leaves(weights)]
     logits = stack(images, leaves, statistics)
     ahead = random(*logits.shape, seed=7)
-    gradient = stack.gradient((logits * ahead).sum(dim=(1, 2)), leaves)
+    gradient = stack.gradient((logits * ahead).sum(), leaves)
     assert gradient.shape == weights.shape
     for number, one in enumerate(ones):
         own = one.train(training)(images[number])
@@ -341,7 +341,7 @@ def test_layers_in_bf16_agree_to_rounding_and_logits_and_norms_are_exact(make: M
         stack.train(True)
         leaves = [leaf.detach().requires_grad_() for leaf in stack.leaves(weights)]
         logits = stack(images, leaves, statistics)
-        gradient = stack.gradient(logits.square().sum(dim=(1, 2)), leaves)
+        gradient = stack.gradient(logits.square().sum(), leaves)
         assert logits.dtype == gradient.dtype == torch.float32
         found.append((logits, gradient))
     by_name = {piece.name: leaf.dtype for piece, leaf in zip(stack.pieces, leaves, strict=True)}

@@ -29,7 +29,7 @@ def trials(setting: Setting, *, network: str, steps: int) -> list[Figure]:
     seconds = {}
     for count in counts:
         done = setting.runner("-m", "executor=fused", *words, f"seed=range(0,{count})", steps=steps)
-        seconds[count] = done["seconds"]
+        seconds[count] = done["table"]
     run = f"fused sweep of {steps:,} steps a run ({network})"
     figures = [
         Figure(f"{run}, {count:,} runs, s to the table", Sample((seconds[count],)), less=True) for count in counts

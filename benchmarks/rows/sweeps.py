@@ -63,7 +63,7 @@ def fused(setting: Setting) -> list[Figure]:
         },
     )
     rate, alone = sample(found["ours"], "steps_per_second"), sample(found["Lightning"], "steps_per_second")
-    seconds = sample(found["ours"], "seconds")
+    seconds = sample(found["ours"], "table")
     assert rate is not None and seconds is not None
     trials = setting.count(64, least=2)
     return [
@@ -86,7 +86,7 @@ def shared(setting: Setting) -> list[Figure]:
             "Ray Tune": lambda: setting.peer("ray_tune.py", **options),
         },
     )
-    seconds, rate = sample(found["ours"], "seconds_before"), sample(found["ours"], "steps_per_second")
+    seconds, rate = sample(found["ours"], "table_before"), sample(found["ours"], "steps_per_second")
     assert seconds is not None and rate is not None
     what, figures = f"{seeds} runs of {steps:,} steps fused, s to the table", []
     for name in ("Lightning", "Ray Tune"):
@@ -102,7 +102,7 @@ def ablation(setting: Setting) -> list[Figure]:
     steps = setting.count(100_000)
     setting.probe("model=vgg_mini", *setting.data)
     done = setting.runner("-m", "executor=fused", "sweep=init_ablation", *setting.data, steps=steps)
-    what = f"sweep=init_ablation, 12 runs of {steps:,} steps fused, s to the table"
+    what = f"sweep=init_ablation, 12 runs of {steps:,} steps fused, s to the report"
     return [Figure(what, Sample((done["seconds"],)), less=True, limit=120)]
 
 
@@ -120,9 +120,9 @@ def further(setting: Setting, short: int, steps: int, seeds: int, *, cells: int 
     """A fused sweep, and as its steps a second those that it does beyond the same sweep of few steps."""
     before = ours(setting, "fused", short, seeds, cells=cells)
     after = ours(setting, "fused", steps, seeds, cells=cells)
-    longer = max(after["seconds"] - before["seconds"], 1e-3)
+    longer = max(after["table"] - before["table"], 1e-3)
     beyond = cells * seeds * (steps - short) / longer
-    return {**after, "seconds_before": before["seconds"], "steps_per_second": beyond}
+    return {**after, "table_before": before["table"], "steps_per_second": beyond}
 
 
 def lightning(
@@ -138,7 +138,7 @@ def _seconds(found: dict[str, list[Measured]], what: str, times: float) -> list[
     """From the command to the table."""
     theirs, figures = sample(found["Lightning"], "seconds_total"), []
     for way in ("local", "fused"):
-        seconds = sample(found[way], "seconds")
+        seconds = sample(found[way], "table")
         assert seconds is not None
         target = times if way == "local" else None
         what_else = f"{what}, {way}, s to the table"

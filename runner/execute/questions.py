@@ -12,7 +12,7 @@ from runner.data import load_for
 def problems(configs: Sequence[RunConfig]) -> list[str]:
     """Builds a configuration of each family without training it; what does not go together, a line each."""
     found: dict[str, None] = {}
-    for config in {config.family(): config for config in configs}.values():
+    for config in {config.family: config for config in configs}.values():
         try:
             build(config, load_for(config))
         except ConfigError as problem:

@@ -41,11 +41,15 @@ class Stacked:
             found.append(piece.shaped(part.to(dtype).contiguous()))
         return found
 
-    def gradient(self, losses: Tensor, leaves: Sequence[Tensor]) -> Tensor:
-        """The gradients of the networks' losses [n], in the losses' precision, [n, size]."""
-        gradients = torch.autograd.grad(losses, leaves, torch.ones_like(losses))
+    def gradient(self, loss: Tensor, leaves: Sequence[Tensor]) -> Tensor:
+        """The gradients of the networks' losses, given their sum (for a vector's, torch imports its compiler).
+
+        Returns:
+            In the loss's precision, [n, size].
+        """
+        gradients = torch.autograd.grad(loss, leaves)
         parts = [piece.flat(g) for piece, g in zip(self.pieces, gradients, strict=True)]
-        return torch.cat([part.to(losses.dtype) for part in parts], dim=1)
+        return torch.cat([part.to(loss.dtype) for part in parts], dim=1)
 
     def train(self, mode: bool) -> None:
         """Training or evaluation, as of `nn.Module`."""

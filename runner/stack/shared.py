@@ -73,7 +73,7 @@ class Shared:
     def fits(self, config: RunConfig) -> bool:
         """Whether a run differs from those that this was made for only in what has become data."""
         return (
-            config.family() == self._config.family()
+            config.family == self._config.family
             and repr(config.activation) in map(repr, self._activations)
             and self.optim.fits(_without_rate(config.optim))
             and self.augment.fits(config.augment)

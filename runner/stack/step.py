@@ -44,8 +44,9 @@ class Step:
         leaves = [leaf.detach().requires_grad_() for leaf in networks.leaves(rows["weights"])]
         logits = networks(images, leaves, self._buffers).to(self._shared.parts.exact)
         losses = self._shared.loss(logits, labels, rows["smoothing"])
+        gradient = networks.gradient(losses.sum(), leaves)
         with torch.no_grad():
-            gradient = self._clipped(networks.gradient(losses, leaves))
+            gradient = self._clipped(gradient)
             rates = rows["rates"].index_select(1, self.tick)
             self._update(gradient, rates, (step + 1)[:, None].double())
             self._count(losses.detach(), logits.detach(), labels)

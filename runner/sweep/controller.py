@@ -46,7 +46,8 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
             board.plan(planned, len(open_trials))
             if open_trials or not page.published():
                 _run(planned, open_trials, page, board, stop)
-        board.show(findings.table())
+            else:
+                board.show(findings.table())
         board.say(findings.where())
         if stop():
             board.say(f"Stopped. The same command goes on: {command_line(going_on=True)}")
@@ -56,7 +57,7 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
 
 
 def _run(planned: Plan, open_trials: list[Trial], page: Page, board: Board, stop: Stop) -> None:
-    """Runs what is open, below the sweep's own page, and publishes the report."""
+    """Runs what is open, below the sweep's own page, shows the table and publishes the report."""
     with executor(planned.executor, planned.folder, preload(planned.base.track)) as at_work:
         if open_trials:
             at_work.check([planned.of(cell)[0].order.config for cell in planned.cells])
@@ -67,6 +68,7 @@ def _run(planned: Plan, open_trials: list[Trial], page: Page, board: Board, stop
         with page.opened() as parent:
             Controller(planned, open_trials, at_work, board, stop).run(parent)
             board.end()
+            board.show(page.findings.table())
             page.publish(stopped=stop())
 
 

@@ -163,7 +163,7 @@ def _on_this_machine(configs: list[RunConfig], say: Say) -> list[RunConfig]:
 def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
     first: dict[str, str] = {}
     for cell, config in zip(compared, configs, strict=True):
-        identity = config.identity()
+        identity = config.identity
         if identity in first:
             other = "another cell of that name" if first[identity] == cell.name else repr(first[identity])
             raise ConfigError(f"{cell.name!r} is the same configuration as {other}")
