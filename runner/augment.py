@@ -1,7 +1,7 @@
 """Augmentations: batches of images on the device, changed by draws that depend on their keys alone.
 
 Each takes float images [runs, batch, channels, height, width] on the 0..255 scale, and what draws for them (see
-`draws.Draws`), and returns the like. The draws are an image's own; the options are numbers, or tensors
+`draws.Draw`), and returns the like. The draws are an image's own; the options are numbers, or tensors
 [runs, 1, 1, 1, 1] where runs that are trained together differ in them. Document 002's augmentations are the
 notebooks' own: TensorFlow's definitions, with no clipping afterwards.
 """
@@ -9,40 +9,40 @@ notebooks' own: TensorFlow's definitions, with no clipping afterwards.
 import torch
 from torch import Tensor
 
-from runner.draws import Draws
+from runner.draws import Draw
 from runner.schema import Count, NonNegative
 
 
-def none(images: Tensor, draw: Draws) -> Tensor:
+def none(images: Tensor, draw: Draw) -> Tensor:
     """The images as they are."""
     return images
 
 
-def flip(images: Tensor, draw: Draws) -> Tensor:
+def flip(images: Tensor, draw: Draw) -> Tensor:
     """Left and right exchanged, for about every second image."""
     return torch.where(_one(draw("flip")[0], images) < 0.5, images.flip(-1), images)
 
 
-def brightness(images: Tensor, draw: Draws, *, delta: NonNegative) -> Tensor:
+def brightness(images: Tensor, draw: Draw, *, delta: NonNegative) -> Tensor:
     """One number from [-delta, delta] added to all pixels of an image."""
     return images + (2 * _one(draw("brightness")[0], images) - 1) * delta
 
 
-def contrast(images: Tensor, draw: Draws, *, lower: NonNegative, upper: NonNegative) -> Tensor:
+def contrast(images: Tensor, draw: Draw, *, lower: NonNegative, upper: NonNegative) -> Tensor:
     """Distances from each channel's mean times one number from [lower, upper]."""
     mean = images.mean(dim=(-2, -1), keepdim=True)
     return (images - mean) * (lower + (upper - lower) * _one(draw("contrast")[0], images)) + mean
 
 
 def photometric(
-    images: Tensor, draw: Draws, *, delta: NonNegative, lower: NonNegative, upper: NonNegative
+    images: Tensor, draw: Draw, *, delta: NonNegative, lower: NonNegative, upper: NonNegative
 ) -> Tensor:
     """Document 002's augmentation: flip, then brightness, then contrast."""
     brighter = brightness(flip(images, draw), draw, delta=delta)
     return contrast(brighter, draw, lower=lower, upper=upper)
 
 
-def crop_flip(images: Tensor, draw: Draws, *, padding: Count) -> Tensor:
+def crop_flip(images: Tensor, draw: Draw, *, padding: Count) -> Tensor:
     """A window of the original size out of the zero-padded image, then flip (He et al. 2016, section 4.2)."""
     *_, height, width = images.shape
     top, left, flipped = (_one(draws, images) for draws in draw("top", "left", "flip"))

@@ -14,7 +14,9 @@ functions", 2018), once with each half of the key.
 import functools
 import hashlib
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -63,16 +65,21 @@ def permutation(keys: Tensor, count: int) -> Tensor:
 
 @functools.cache
 def _numbers(purposes: tuple[str, ...], device: torch.device) -> Tensor:
-    """A number for each purpose, [purposes, 1]; on the device once and for all."""
-    return torch.tensor([[key(0, purpose) & _MASK] for purpose in purposes], device=device)
+    """A number for each purpose, [purposes]; on the device once and for all."""
+    return torch.tensor([key(0, purpose) & _MASK for purpose in purposes], device=device)
+
+
+Draw: TypeAlias = Callable[..., Sequence[Tensor]]
+"""Draws for the images of a batch: for each purpose that it is called with numbers from [0, 1), float32
+[runs, images]."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Draws for the images of a batch: a number for each, by purpose.
+    """Draws that are made when they are asked for; a `Draw`.
 
     Attributes:
-        keys: one for each run, int64 [runs].
+        keys: one for each run, int64 [*runs].
         images: in the batch of each.
         first: the number of its first image, where it is a part of something larger.
     """
@@ -81,6 +88,18 @@ class Draws:
     images: int
     first: int = 0
 
-    def __call__(self, *purposes: str) -> Tensor:
-        """From [0, 1), float32 [purposes, runs, images]."""
-        return uniform(fold(self.keys, _numbers(purposes, self.keys.device)), self.images, first=self.first)
+    def __call__(self, *purposes: str) -> Sequence[Tensor]:
+        numbers = _numbers(purposes, self.keys.device).view(-1, *[1] * self.keys.dim())
+        return uniform(fold(self.keys, numbers), self.images, first=self.first).unbind()
+
+
+def asked(of: Callable[[Draw], object], shape: tuple[int, ...], device: torch.device) -> tuple[str, ...]:
+    """The purposes that a function asks draws of some shape for."""
+    found: dict[str, None] = {}
+
+    def draw(*purposes: str) -> Sequence[Tensor]:
+        found.update(dict.fromkeys(purposes))
+        return [torch.zeros(shape, device=device)] * len(purposes)
+
+    of(draw)
+    return tuple(found)

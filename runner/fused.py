@@ -6,7 +6,7 @@ behind is written by a thread, so that the others need not wait for it.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import torch
 
+from runner.config import RunConfig
 from runner.job import PATIENCE, Busy, Job, Order
 from runner.machine import cores
 from runner.probe import places
 from runner.run import Running, opened
 from runner.stack import Member, Stack
 from runner.stop import Stop
-from runner.train import train
+from runner.train import Record, train
 from runner.worker import BUSY, ProgressFile, begun, failed
 
 
@@ -56,6 +57,7 @@ class Crew:
     office: ThreadPoolExecutor
     _waiting: "list[Waiting]" = field(default_factory=list)
     _running: dict[Member, "Seat"] = field(default_factory=dict)
+    _most: dict[str, int] = field(default_factory=dict)  # of a family that did not fit the memory
 
     def receive(self, *, wait: bool = False, quiet: float = 0.0) -> bool:
         """Takes the jobs that have come; whether any is waiting then.
@@ -82,17 +84,58 @@ class Crew:
             return
         own = first.running.config
         configs = [own, *(config for one in self._waiting if (config := one.order.config).family == own.family)]
-        size = min(len(configs), self.slots or places(first.running.parts, configs))
+        size = 1
+        try:
+            most = self._most.get(own.family) or self.slots or places(first.running.parts, configs)
+            size = min(len(configs), most)
+            self._train(first, configs, size)
+        except Exception as problem:
+            if not _out_of_memory(problem):
+                raise
+            self._again(list(dict.fromkeys([first, *self._running.values()])), size, problem)
+            self._most[own.family] = max(1, size // 2)
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()  # the next family's stack is of another shape
+
+    def _train(self, first: "Seat", configs: Sequence[RunConfig], size: int) -> None:
         stack = Stack(first.running.parts, configs, size)
         self._seat(first, stack)
         self._fill(stack)
         for member, records in train(stack, stop=self.stop):
-            self._running[member].running.tell(records)
-            if member.done:
-                self._end(member)
-                self._fill(stack)
+            self._listen(member, records, stack)
+            self._fill(stack)
         for member in list(self._running):
             self._end(member)
+
+    def _listen(self, member: Member, records: Sequence[Record], stack: Stack) -> None:
+        """Tells a run what was measured of it; one that cannot take it has failed, and leaves the others alone."""
+        running = self._running[member].running
+        try:
+            running.tell(records)
+            if member.done:
+                self._end(member)
+        except Exception as problem:  # a failed trial is a result
+            if _out_of_memory(problem):
+                raise
+            stack.take(member)
+            with self._running.pop(member).held:
+                failed(running.job, problem)
+            self._tell(running.job, 1)
+
+    def _again(self, seats: "Sequence[Seat]", size: int, problem: Exception) -> None:
+        """Runs that were too many for the memory wait for another turn; one that does not fit alone has failed."""
+        self._running.clear()
+        for running, held in ((seat.running, seat.held) for seat in reversed(seats)):  # so that the first stays it
+            with held:
+                if size == 1:
+                    failed(running.job, problem)
+                else:
+                    print(f"{running.order.name}: {size} at once do not fit the memory; trying half as many")
+                    running.tracker.finish("KILLED")
+            if size == 1:
+                self._tell(running.job, 1)
+            else:
+                self._waiting.insert(0, Waiting(running.job, running.order))
 
     def _fill(self, stack: Stack) -> None:
         """Gives the free places to jobs that wait."""
@@ -125,9 +168,8 @@ class Crew:
 
     def _end(self, member: Member) -> None:
         """Frees the run's place, and lets the thread write what it leaves behind."""
-        seat = self._running.pop(member)
-        seat.running.leave()
-        self.office.submit(self._finish, seat)
+        self._running[member].running.leave()
+        self.office.submit(self._finish, self._running.pop(member))
 
     def _finish(self, seat: "Seat") -> None:
         with seat.held:
@@ -150,9 +192,15 @@ class Waiting:
     order: Order
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Seat:
     """A run, and what is held for it: the lock on its folder, its page."""
 
     running: Running
     held: contextlib.ExitStack
+
+
+def _out_of_memory(problem: Exception) -> bool:
+    """Whether the device's memory was too small; only CUDA's allocator has an exception of its own for that."""
+    words = ("can't allocate memory", "ALLOC_FAILED")
+    return isinstance(problem, torch.OutOfMemoryError) or any(word in str(problem) for word in words)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,13 @@ class Going:
 
 
 @contextmanager
-def going(folder: Path, *arguments: str, **variables: str) -> Iterator[Going]:
-    """`python -m runner` with these arguments; whatever is left of it at the end is killed."""
-    command = [sys.executable, "-m", "runner", *arguments]
+def going(folder: Path, *arguments: str, before: Sequence[str] = (), **variables: str) -> Iterator[Going]:
+    """`python -m runner` with these arguments; whatever is left of it at the end is killed.
+
+    Args:
+        before: words of the command that runs it, such as `prlimit`.
+    """
+    command = [*before, sys.executable, "-m", "runner", *arguments]
     process = subprocess.Popen(
         command,
         cwd=folder,

@@ -1,5 +1,6 @@
 """Trials of a sweep trained together, `executor=fused`: the same sweep as with a process each."""
 
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,26 @@ def test_a_trial_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
         assert "is not a whole checkpoint" in sweep.output
     states = sorted(trial.state.name for trial in study(tmp_path))
     assert states == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]
+
+
+LARGE = (
+    "model=mlp",
+    "model.widths=[4096,4096]",
+    "data=synthetic",
+    "data.size=32",
+    "data.train=200",
+    "data.test=50",
+)
+"""A run that takes about 0.9 GiB."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="there is no prlimit here to limit the memory with")
+def test_a_stack_that_does_not_fit_the_memory_is_halved(tmp_path: Path) -> None:
+    words = ("-m", "executor=fused", "executor.slots=8", "seed=range(0,8)", *LARGE, "train.steps=2")
+    with going(tmp_path, *words, "train.precision=fp32", before=("prlimit", f"--as={9 * 2**30}")) as sweep:
+        assert sweep.end() == 0, sweep.output
+        assert "[8/8]" in sweep.output
+    (log,) = tmp_path.glob("outputs/sweeps/*/fused-*.txt")
+    assert "8 at once do not fit the memory; trying half as many" in log.read_text()
+    assert {run.info.status for run in trials_of(tmp_path).values()} == {"FINISHED"}

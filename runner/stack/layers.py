@@ -10,7 +10,7 @@ The layers hold no weights: whoever calls them hands each the weights of all net
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -156,15 +156,17 @@ class Activation(Layer):
     """The activation of each network; where they differ, all kinds are computed and each network takes its own.
 
     Attributes:
+        is_relu: all networks have ReLU.
         in_place: what comes here is nobody else's.
     """
 
     def setup(self, one: nn.Module) -> None:
         self.first, *self.others = self.about.kinds or [one]
+        self.is_relu = isinstance(self.first, nn.ReLU) and not self.others
         self.in_place = False
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.in_place and not self.others and isinstance(self.first, nn.ReLU):
+        if self.in_place and self.is_relu:
             return F.relu_(x)  # memory is what a pointwise step costs
         out: Tensor = self.first(x)
         for kind, networks in zip(self.others, self.about.activations[1:], strict=True):
@@ -229,11 +231,23 @@ def stacked(one: nn.Module, about: Networks, path: str = "") -> nn.Module:
         return one
     if type(one) not in COMPOSED:
         return Mapped(one, about, path)
-    parts = copy.copy(one)
-    children = one.named_children()
-    parts._modules = {name: stacked(child, about, f"{path}.{name}" if path else name) for name, child in children}
+    inside = {
+        name: stacked(child, about, f"{path}.{name}" if path else name) for name, child in one.named_children()
+    }
     if isinstance(one, nn.Sequential):
-        for before, after in pairwise(parts._modules.values()):
-            if isinstance(after, Activation):
-                after.in_place = isinstance(before, Convolution | Dense | Norm | Residual)
+        return nn.Sequential(*_in_line(inside.values()))
+    parts = copy.copy(one)
+    parts._modules = {**inside}
     return parts
+
+
+def _in_line(parts: Iterable[nn.Module]) -> list[nn.Module]:
+    """What a sequence does, layer after layer, with its memory and time saved where that changes no number."""
+    layers = [layer for part in parts for layer in (part if type(part) is nn.Sequential else [part])]
+    for place, (before, after) in enumerate(pairwise(layers)):
+        if isinstance(before, Activation) and before.is_relu and isinstance(after, nn.MaxPool2d):
+            layers[place : place + 2] = after, before  # the largest of what is cut off at 0 is the largest, cut off
+    for before, after in pairwise(layers):
+        if isinstance(after, Activation):
+            after.in_place = isinstance(before, Convolution | Dense | Norm | Residual | nn.MaxPool2d)
+    return layers

@@ -1,6 +1,7 @@
 """Networks of one architecture as one: their parameters in, the logits of all of them out."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -34,12 +35,9 @@ class Stacked:
 
     def leaves(self, weights: Tensor) -> list[Tensor]:
         """The parameters of networks with the given weights [n, size], each in what its layer computes in."""
-        found = []
-        for piece in self.pieces:
-            part = piece.part(weights)
-            dtype = weights.dtype if self._layer_of[piece.name].exact else self._compute
-            found.append(piece.shaped(part.to(dtype).contiguous()))
-        return found
+        low = weights.to(self._compute)
+        parts = [piece.part(weights if self._layer_of[piece.name].exact else low) for piece in self.pieces]
+        return [piece.shaped(part.contiguous()) for piece, part in zip(self.pieces, parts, strict=True)]
 
     def gradient(self, loss: Tensor, leaves: Sequence[Tensor]) -> Tensor:
         """The gradients of the networks' losses, given their sum (for a vector's, torch imports its compiler).
@@ -49,7 +47,8 @@ class Stacked:
         """
         gradients = torch.autograd.grad(loss, leaves)
         parts = [piece.flat(g) for piece, g in zip(self.pieces, gradients, strict=True)]
-        return torch.cat([part.to(loss.dtype) for part in parts], dim=1)
+        alike = [torch.cat(list(of_one), dim=1) for _, of_one in groupby(parts, key=lambda part: part.dtype)]
+        return torch.cat([part.to(loss.dtype) for part in alike], dim=1)
 
     def train(self, mode: bool) -> None:
         """Training or evaluation, as of `nn.Module`."""

@@ -11,10 +11,10 @@ from runner.augment import AUGMENTATIONS
 from runner.build import Parts
 from runner.choose import choose
 from runner.config import Choice, RunConfig
-from runner.draws import Draws
+from runner.draws import Draw
 from runner.losses import LOSSES
 from runner.optim import OPTIMIZERS
-from runner.stack.member import LOOK_EVERY, Member
+from runner.stack.member import Member
 from runner.stack.mixed import Mixed
 from runner.stack.networks import Stacked
 
@@ -89,7 +89,6 @@ class Shared:
         rows = {
             "weights": numbers((size, parts.parameters)),
             "memory": numbers((size, self._vectors, parts.parameters)),
-            "rates": numbers((size, LOOK_EVERY)),
             "loss": numbers((size,)),
             "smoothing": numbers((size,)),
             "clip": numbers((size, 1)) + torch.inf,
@@ -136,7 +135,7 @@ def masks(chosen: Tensor, kinds: int) -> list[Tensor]:
 
 
 def augmented(
-    images: Tensor, draw: Draws, augmentations: Sequence[Callable[[Tensor, Draws], Tensor]], kinds: Tensor
+    images: Tensor, draw: Draw, augmentations: Sequence[Callable[[Tensor, Draw], Tensor]], kinds: Tensor
 ) -> Tensor:
     """The images of each run [runs, batch, ...], changed by the augmentation of its kind."""
     changed, *others = [augment(images, draw) for augment in augmentations]

@@ -11,7 +11,7 @@ from runner import draws, flat
 from runner.build import Examples, Parts
 from runner.config import RunConfig
 from runner.draws import Draws
-from runner.stack.member import LOOK_EVERY, Member
+from runner.stack.member import Member
 from runner.stack.program import program
 from runner.stack.shared import PURPOSES, Shared, augmented, part
 from runner.stack.step import Step
@@ -134,19 +134,16 @@ class Stack:
         self.rows["order"][place] = which[draws.permutation(key, len(which))]
 
     def advance(self, steps: int, stop: Callable[[], bool]) -> int:
-        """Does that many steps of all runs, or fewer if `stop` says so; returns how many."""
+        """Does that many steps of all runs, `LOOK_EVERY` at most, or fewer if `stop` says so; returns how many."""
         running, feed = self.running, self._step.feed
-        rates = np.zeros((len(self), LOOK_EVERY))
+        rates = np.zeros((len(self), steps))
         for member in running:
             place = self.members.index(member)
             if member.state.step % member.pass_length == 0 and member.state.step:
                 self._shuffle(place, member)
-            rates[place, :steps] = member.rates(member.state.step, steps)
-        self.rows["rates"].copy_(torch.from_numpy(rates))
-        self._step.tick.zero_()
+            rates[place] = member.rates(member.state.step, steps)
+        self._step.prepare(torch.from_numpy(rates))
         self._shared.networks.train(True)
-        if feed:
-            feed.start([self._step.which(self.rows["step"] + number).cpu() for number in range(steps)])
         done = 0
         while done < steps and not stop():
             if feed:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from runner import draws
-from runner.draws import Draws
+from runner.draws import Draw, asked
 from runner.losses import predicted
 from runner.optim import Rule
+from runner.stack.ahead import Ahead
 from runner.stack.feed import Feed
 from runner.stack.shared import Rows, Shared, augmented, masks, part
 
@@ -19,7 +20,7 @@ class Step:
     """The step of the runs in some rows.
 
     Attributes:
-        tick: how many steps were done since the rows' learning rates were written, int64 [1].
+        tick: how many steps were done since it was prepared, int64 [1].
         feed: gives the step's images where these are not on the device.
     """
 
@@ -31,8 +32,30 @@ class Step:
         self.feed = None if shared.resident else Feed(images, (size, shared.batch), device)
         self._rules: list[Rule] = [make() for make in shared.optim.functions()]
         self._augmentations = shared.augment.functions()
+        self._ahead = Ahead(shared.parts, size, self._purposes())
         self._memory = rows["memory"].unbind(1)
         self._buffers = part(rows, "buffer")
+
+    def _purposes(self) -> tuple[str, ...]:
+        """What the augmentations draw for."""
+        height, width, channels = self._shared.parts.training.images.shape[1:]
+        image = torch.zeros(len(self._rows["step"]), 1, channels, height, width, device=self.tick.device)
+
+        def augment(draw: Draw) -> None:
+            augmented(image, draw, self._augmentations, self._rows["augment.kind"])
+
+        return asked(augment, image.shape[:2], image.device)
+
+    def prepare(self, rates: Tensor) -> None:
+        """Makes ready for the next steps of all runs, given their learning rates [runs, steps], on the host."""
+        steps, step = rates.shape[1], self._rows["step"]
+        keys = draws.fold(
+            self._rows["key.augment"][:, None], step[:, None] + torch.arange(steps, device=step.device)
+        )
+        self._ahead.prepare(step, self._rows["order"], keys, rates)
+        self.tick.zero_()
+        if self.feed:
+            self.feed.start(self._ahead.which[:, :steps].cpu().unbind(1))
 
     def __call__(self) -> None:
         """Does it."""
@@ -47,24 +70,16 @@ class Step:
         gradient = networks.gradient(losses.sum(), leaves)
         with torch.no_grad():
             gradient = self._clipped(gradient)
-            rates = rows["rates"].index_select(1, self.tick)
-            self._update(gradient, rates, (step + 1)[:, None].double())
+            self._update(gradient, self._ahead.rates(self.tick), (step + 1)[:, None].double())
             self._count(losses.detach(), logits.detach(), labels)
             step += 1
             self.tick += 1
 
-    def which(self, step: Tensor) -> Tensor:
-        """Indices of the images of every run's step of that number [runs], int64 [runs, batch]."""
-        order, batch = self._rows["order"], self._shared.batch
-        start = step % (order.shape[1] // batch) * batch
-        return order.gather(1, start[:, None] + torch.arange(batch, device=step.device))
-
     def _batch(self) -> tuple[Tensor, Tensor]:
         """The images of every run's step as the networks see them, and their labels [runs, batch]."""
-        parts, step = self._shared.parts, self._rows["step"]
-        which = self.which(step)
+        parts, which = self._shared.parts, self._ahead.images(self.tick)
         stored = self.feed.batch if self.feed else parts.training.images[which]
-        draw = Draws(draws.fold(self._rows["key.augment"], step), self._shared.batch)
+        draw = self._ahead.draws(self.tick)
         images = augmented(parts.as_float(stored), draw, self._augmentations, self._rows["augment.kind"])
         return parts.scale(images), parts.training.labels[which]
 
