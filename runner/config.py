@@ -68,13 +68,15 @@ class Train:
         steps: steps of the run, unless `epochs` is given.
         epochs: passes over the training set; replaces `steps`.
         eval_every: steps between evaluations; the last step is always evaluated.
-        eval_batch: images at once in an evaluation.
+        eval_batch: images at once in an evaluation: on a GPU of each run, on a CPU of all runs of a stack together.
         loss: `cross_entropy` on logits, or `squared_error` on a sigmoid (networks of one output).
         clip: largest gradient norm; None for no clipping.
         label_smoothing: the share of the target that is spread over all classes.
         precision: of the layers. `bf16` computes in bfloat16, with weights, norms' statistics, logits and loss in
             float32; `tf32` lets CUDA round float32 products to it; `auto` is `bf16` where the device has it, else
             `fp32`.
+        compile: whether torch.compile makes the program of the layers; it takes half a minute at first, and less
+            when it finds on disk what it made before.
         loader: `resident` holds all images on the device; `prefetch` reads batches ahead from the mapped files, for
             a set that is larger than the memory; `auto` takes the first where they fit.
         validation: the share of the training set held out, by seed.
@@ -91,6 +93,7 @@ class Train:
     clip: Positive | None
     label_smoothing: ProperFraction
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp64"]
+    compile: bool
     loader: Literal["auto", "resident", "prefetch"]
     validation: ProperFraction
     augment_test: bool
@@ -169,7 +172,8 @@ class RunConfig:
         for place in ("track", "device", "threads", "out", "fresh"):
             del plain[place]
         del plain["data"]["root"], plain["data"]["note"]
-        del plain["train"]["checkpoint_seconds"], plain["train"]["loader"]
+        for place in ("checkpoint_seconds", "loader", "compile"):
+            del plain["train"][place]
         plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k != "download"}
         return plain
 
@@ -181,7 +185,7 @@ class RunConfig:
             del plain[own]
         for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip"):
             del plain["train"][own]
-        return digest(plain)
+        return digest([plain, self.train.compile])
 
     @cached_property
     def identity(self) -> str:

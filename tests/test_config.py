@@ -149,6 +149,7 @@ PLACES: dict[str, Callable[[RunConfig], RunConfig]] = {
     "data.download": data(options={"download": False}),
     "train.checkpoint_seconds": train(checkpoint_seconds=1.0),
     "train.loader": train(loader="prefetch"),
+    "train.compile": train(compile=True),
     "track.name": track(name="off"),
     "track.uri": track(uri="http://elsewhere"),
     "track.experiment": track(experiment="other"),

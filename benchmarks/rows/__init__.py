@@ -24,7 +24,7 @@ CPU: dict[str, Row] = {
 }
 
 GPU: dict[str, Row] = {
-    "one-run": partial(one_run.row, steps=20_000, theirs=1_500, rounds=3, bf16=8, limit=4_000),
+    "one-run": partial(one_run.row, steps=20_000, theirs=1_500, rounds=3, bf16=8, limit=4_000, compiled=True),
     "first-step": overheads.first_step,
     "fused": sweeps.fused,
     "shared": sweeps.shared,

@@ -1,7 +1,11 @@
 """One run: steps a second in the steady state, its memory, and what of the device it uses."""
 
+from functools import partial
+
 from setting import BATCH, NETWORK, Setting
 from timing import Figure, Measured, in_turn, sample
+
+COMPILED = ("false", "true")
 
 
 def row(
@@ -13,6 +17,7 @@ def row(
     bf16: float,
     fp32: float | None = None,
     limit: float | None = None,
+    compiled: bool = False,
 ) -> list[Figure]:
     """The small VGG beside Lightning and a plain loop.
 
@@ -20,6 +25,7 @@ def row(
         theirs: steps of the peers.
         bf16, fp32: targets of the ratios to Lightning, in our two precisions.
         limit: target of our steps a second in bf16.
+        compiled: whether it is also timed with `train.compile`.
     """
     theirs = setting.count(theirs, least=25)
     found = in_turn(
@@ -43,6 +49,13 @@ def row(
     ]
     if setting.device == "cpu":  # on a GPU ours says what is taken there, and the peer's what is taken beside it
         figures.append(Figure("a run's peak memory, MiB", memory[0], "Lightning, fp32", memory[1], less=True))
+    if compiled:
+        found = in_turn(
+            setting.count(rounds), {way: partial(beyond, setting, setting.count(steps), way) for way in COMPILED}
+        )
+        ways = {way: sample(found[way], "steps_per_second") for way in COMPILED}
+        assert ways["true"] is not None
+        figures.append(Figure("a run in bf16, train.compile=true, steps/s", ways["true"], "false", ways["false"]))
     return [*figures, *(share(setting, precision, found[precision], BATCH) for precision in ("bf16", "fp32"))]
 
 
@@ -50,6 +63,13 @@ def ours(setting: Setting, precision: str, steps: int) -> Measured:
     """A run of ours, with its steps a second."""
     done = setting.runner(*NETWORK, *setting.data, f"train.precision={precision}", steps=steps)
     return {**done, "steps_per_second": done["images_per_second"] / BATCH}
+
+
+def beyond(setting: Setting, steps: int, compiled: str) -> Measured:
+    """Steps a second of a run beyond its first `steps`, in which its program is made."""
+    words = (*NETWORK, *setting.data, "train.precision=bf16", f"train.compile={compiled}")
+    short, long = (setting.runner(*words, steps=count)["own_seconds"] for count in (steps, 4 * steps))
+    return {"steps_per_second": 3 * steps / (long - short)}
 
 
 def share(setting: Setting, precision: str, found: list[Measured], batch: int, what: str = "a run") -> Figure:

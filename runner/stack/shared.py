@@ -1,5 +1,6 @@
 """What the runs of a stack have in common, and of which kinds is what each chose for itself."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -47,7 +48,8 @@ class Shared:
         self.loss: Callable[[Tensor, Tensor, Tensor], Tensor] = LOSSES[configs[0].train.loss]
         self._activations = list({repr(config.activation): config.activation for config in configs}.values())
         kinds = [choose(ACTIVATIONS, activation)() for activation in self._activations]
-        self.networks = Stacked(parts.network, parts.compute, kinds if len(kinds) > 1 else ())
+        several = kinds if len(kinds) > 1 else ()
+        self.networks = Stacked(parts.network, parts.compute, several, compiled=configs[0].train.compile)
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
         self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])
@@ -59,10 +61,10 @@ class Shared:
         """Images a step and run."""
         return self.parts.batch
 
-    @property
-    def eval_batch(self) -> int:
-        """Images at once in an evaluation."""
-        return self._config.train.eval_batch
+    def eval_batch(self, runs: int) -> int:
+        """Images of each run at once in an evaluation: for a GPU many, for a CPU few enough for its cache."""
+        eval_batch = self._config.train.eval_batch
+        return math.ceil(eval_batch / runs) if self.parts.device.type == "cpu" else eval_batch
 
     @property
     def resident(self) -> bool:

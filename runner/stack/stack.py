@@ -1,6 +1,5 @@
 """Places for runs of one architecture that are trained as one program."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -171,7 +170,7 @@ class Stack:
         with torch.no_grad():
             leaves = networks.leaves(self.rows["weights"][index])
             buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
-            for some in torch.split(which, math.ceil(shared.eval_batch / len(members)), dim=1):
+            for some in torch.split(which, shared.eval_batch(len(members)), dim=1):
                 images = shared.parts.as_float(examples[0].gathered(some[:1] if same else some))
                 if augment:
                     draw = Draws(self.rows["key.augment-test"][index], some.shape[1], first)
