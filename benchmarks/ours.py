@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -31,7 +32,7 @@ def command(arguments: Sequence[str], database: Path | None) -> Measured:
         database: a database of MLflow that runs before have left; None for none.
 
     Returns:
-        `seconds` of the whole command, `first_step` and `table` until the first line of a run's progress and the
+        `seconds` of the whole command, `processor` seconds that it took, `first_step` and `table` until the first line of a run's progress and the
         table of a sweep, and of the results that it left: `images_per_second` of all runs that were trained at
         once (where the program says how many those were), `own_seconds` that all runs took together,
         `memory_mib`, `flops` of an image's forward pass.
@@ -59,7 +60,7 @@ def create_database(arguments: Sequence[str], kept: Path) -> None:
 
 def _timed(words: Sequence[str], folder: Path) -> tuple[Measured, str]:
     """Times a command, and gives what it said."""
-    began = time.perf_counter()
+    began, before = time.perf_counter(), _processor()
     process = subprocess.Popen(
         words, cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -73,9 +74,16 @@ def _timed(words: Sequence[str], folder: Path) -> tuple[Measured, str]:
                 if name not in times and mark.match(line):
                     times[name] = time.perf_counter() - began
     times["seconds"] = time.perf_counter() - began
+    times["processor"] = _processor() - before
     if process.returncode:
         raise RuntimeError(f"{' '.join(words)} ended with {process.returncode}\n{''.join(lines)[-END:]}")
     return times, "".join(lines)
+
+
+def _processor() -> float:
+    """The processor's seconds that all commands so far have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _environment() -> dict[str, str]:

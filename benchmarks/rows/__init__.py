@@ -11,7 +11,7 @@ from rows import big, growth, one_run, overheads, sweeps
 Row = Callable[[Setting], list[Figure]]
 
 CPU: dict[str, Row] = {
-    "one-run": partial(one_run.row, steps=300, theirs=300, rounds=3, bf16=2.4, fp32=1.6),
+    "one-run": partial(one_run.row, steps=200, theirs=200, rounds=5, bf16=2.4, fp32=1.6),
     "first-step": overheads.first_step,
     "sweep-30": sweeps.cold_start,
     "sweep-300": sweeps.long,
@@ -24,7 +24,7 @@ CPU: dict[str, Row] = {
 }
 
 GPU: dict[str, Row] = {
-    "one-run": partial(one_run.row, steps=20_000, theirs=1_500, rounds=3, bf16=8, limit=4_000, compiled=True),
+    "one-run": partial(one_run.row, steps=20_000, theirs=1_500, rounds=5, bf16=8, limit=4_000, compiled=True),
     "first-step": overheads.first_step,
     "fused": sweeps.fused,
     "shared": sweeps.shared,
@@ -35,7 +35,7 @@ GPU: dict[str, Row] = {
     "big": partial(big.row, steps=1_000, rounds=3, against="compiled loop"),
 }
 
-LONG = {"cpu": {"big"}, "gpu": set[str]()}
+LONG = {"cpu": {"sweep-300", "big"}, "gpu": set[str]()}
 """Those that are timed only where they are named."""
 
 KINDS = {"cpu": CPU, "gpu": GPU}

@@ -3,7 +3,10 @@
 from setting import FEW, NETWORK, TINY, Setting
 from timing import Figure, Measured, in_turn, sample
 
-ROUNDS = 3
+ROUNDS = 5
+
+SWEEPS = 3
+"""Rounds of what takes longer."""
 
 
 def first_step(setting: Setting) -> list[Figure]:
@@ -42,7 +45,7 @@ def own_time(setting: Setting) -> list[Figure]:
         more = many - few
         return {"own": 1000 * (own[1] - own[0]) / more, "all": 1000 * (spent[1] - spent[0]) / more}
 
-    found = in_turn(1, {"local": lambda: sweep("local"), "fused": lambda: sweep("fused")})
+    found = in_turn(setting.count(SWEEPS), {"local": lambda: sweep("local"), "fused": lambda: sweep("fused")})
     figures = []
     for executor in found:
         for name, what in (("own", "own time of a trial"), ("all", "a trial more of a sweep")):
@@ -64,11 +67,10 @@ def logging(setting: Setting, steps: int = 600) -> list[Figure]:
             "off": lambda: setting.runner(*words, steps=steps, tracked=False),
         },
     )
-    on, off = ({name: sample(found[way], name) for name in ("images_per_second", "seconds")} for way in found)
-    speed, seconds = on["images_per_second"], on["seconds"]
-    assert speed is not None and seconds is not None
-    run = f"a run of {steps:,} steps"
-    return [
-        Figure(f"{run} with MLflow, images/s", speed, "track=off", off["images_per_second"], times=0.98),
-        Figure(f"{run} with MLflow, s in all", seconds, "track=off", off["seconds"], less=True),
-    ]
+    figures, run = [], f"a run of {steps:,} steps"
+    for name, what in (("images_per_second", "images/s"), ("seconds", "s in all"), ("processor", "processor's s")):
+        on, off = (sample(found[way], name) for way in ("on", "off"))
+        assert on is not None
+        less, target = name != "images_per_second", None if name == "seconds" else 0.98
+        figures.append(Figure(f"{run} with MLflow, {what}", on, "track=off", off, less=less, times=target))
+    return figures
