@@ -32,10 +32,10 @@ def command(arguments: Sequence[str], database: Path | None) -> Measured:
         database: a database of MLflow that runs before have left; None for none.
 
     Returns:
-        `seconds` of the whole command, `processor` seconds that it took, `first_step` and `table` until the first line of a run's progress and the
-        table of a sweep, and of the results that it left: `images_per_second` of all runs that were trained at
-        once (where the program says how many those were), `own_seconds` that all runs took together,
-        `memory_mib`, `flops` of an image's forward pass.
+        `seconds` of the whole command, `processor` seconds that it took, `first_step` and `table` until the first
+        line of a run's progress and the table of a sweep, and of the results that it left: `images_per_second` of
+        all runs that were trained at once (where the program says how many those were), `own_seconds` that all
+        runs took together, `memory_mib`, `flops` of an image's forward pass.
 
     Raises:
         RuntimeError: it failed; with the end of what it said.

@@ -41,6 +41,8 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as problem:
         of_all = [word for word in overrides if word not in lists(overrides)]
         _refuse(explain(problem, of_all, _option(arguments, "--config-dir", "-cd")))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own end need not be told of as an error
 
 
 def _refuse_words(arguments: list[str], overrides: list[str]) -> None:
@@ -90,7 +92,7 @@ def _run(config: RunConfig) -> None:
     from runner.stop import Stop
 
     with Screen() as screen:
-        config = settled(config, screen.say)
+        [config] = settled([config], screen.say)
         data = load_for(config).digest  # what is wrong with the data is said before torch is imported
         from runner.run import run
 

@@ -34,7 +34,8 @@ def leave_artifacts(
     Args:
         logits: the network's outputs for the test images, [n, outputs].
     """
-    checkpoint.save(parts.network.state_dict(), folder / "weights.pt")
+    weights = {name: tensor.cpu() for name, tensor in parts.network.state_dict().items()}
+    checkpoint.save(weights, folder / "weights.pt")
     _numbers(parts, course, logits, folder)
     if config.track.pictures:
         _of_training(config, parts, course, folder)

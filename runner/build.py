@@ -130,6 +130,8 @@ def find_device(name: str) -> torch.device:
     if count <= (device.index or 0):
         there = {0: "there is no CUDA device", 1: "there is one CUDA device"}.get(count, f"there are {count}")
         raise ConfigError(f"device={name}, but {there} here; device=cpu or device=auto runs")
+    if device.index is not None:
+        torch.cuda.set_device(device)  # streams and graphs are made on the current one
     return device
 
 
@@ -217,12 +219,16 @@ def _scale(config: RunConfig, training: Examples) -> Callable[[Tensor], Tensor]:
 @functools.lru_cache(maxsize=4)
 def _moments(training: Examples) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel, [channels, 1, 1]: exact, from the counts of the 256 values."""
-    images = training.gathered(training.which)
-    values = torch.arange(256, dtype=torch.float64, device=images.device)
-    means, deviations = [], []
-    for channel in range(images.shape[-1]):
-        counts = torch.bincount(images[..., channel].flatten().long(), minlength=256).double()
-        mean = (counts * values).sum() / counts.sum()
-        means.append(mean)
-        deviations.append((counts * (values - mean) ** 2).sum().div(counts.sum()).sqrt().clamp(min=1e-3))
-    return torch.stack(means)[:, None, None], torch.stack(deviations)[:, None, None]
+    counts = torch.zeros(training.images.shape[-1], 256, dtype=torch.float64, device=training.which.device)
+    for which in torch.split(training.which, CHUNK):
+        for count, values in zip(counts, training.gathered(which).movedim(-1, 0).flatten(1).long(), strict=True):
+            count += torch.bincount(values, minlength=256)
+    values = torch.arange(256, dtype=torch.float64, device=counts.device)
+    total = counts.sum(dim=1, keepdim=True)
+    means = (counts * values).sum(dim=1, keepdim=True) / total
+    variances = (counts * (values - means) ** 2).sum(dim=1, keepdim=True) / total
+    return means[..., None], variances.sqrt().clamp(min=1e-3)[..., None]
+
+
+CHUNK = 2000
+"""Images that are counted at once."""

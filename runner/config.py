@@ -68,7 +68,7 @@ class Train:
         steps: steps of the run, unless `epochs` is given.
         epochs: passes over the training set; replaces `steps`.
         eval_every: steps between evaluations; the last step is always evaluated.
-        eval_batch: images at once in an evaluation: on a GPU of each run, on a CPU of all runs of a stack together.
+        eval_batch: images at once in an evaluation: on a GPU of each run, on a CPU of all runs of a stack.
         loss: `cross_entropy` on logits, or `squared_error` on a sigmoid (networks of one output).
         clip: largest gradient norm; None for no clipping.
         label_smoothing: the share of the target that is spread over all classes.

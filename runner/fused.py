@@ -6,6 +6,8 @@ behind is written by a thread, so that the others need not wait for it.
 """
 
 import contextlib
+import gc
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ import torch
 from runner.config import RunConfig
 from runner.job import PATIENCE, Busy, Job, Order
 from runner.machine import cores
-from runner.probe import places
+from runner.probe import out_of_memory, places
 from runner.run import Running, opened
 from runner.stack import Member, Stack
 from runner.stop import Stop
@@ -90,12 +92,12 @@ class Crew:
             size = min(len(configs), most)
             self._train(first, configs, size)
         except Exception as problem:
-            if not _out_of_memory(problem):
+            if not out_of_memory(problem):
                 raise
-            self._again(list(dict.fromkeys([first, *self._running.values()])), size, problem)
+            self._again(list(self._running.values()) or [first], size, problem)
             self._most[own.family] = max(1, size // 2)
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.empty_cache()  # the next family's stack is of another shape
+        del first
+        self._clear()
 
     def _train(self, first: "Seat", configs: Sequence[RunConfig], size: int) -> None:
         stack = Stack(first.running.parts, configs, size)
@@ -107,35 +109,12 @@ class Crew:
         for member in list(self._running):
             self._end(member)
 
-    def _listen(self, member: Member, records: Sequence[Record], stack: Stack) -> None:
-        """Tells a run what was measured of it; one that cannot take it has failed, and leaves the others alone."""
-        running = self._running[member].running
-        try:
-            running.tell(records)
-            if member.done:
-                self._end(member)
-        except Exception as problem:  # a failed trial is a result
-            if _out_of_memory(problem):
-                raise
-            stack.take(member)
-            with self._running.pop(member).held:
-                failed(running.job, problem)
-            self._tell(running.job, 1)
-
-    def _again(self, seats: "Sequence[Seat]", size: int, problem: Exception) -> None:
-        """Runs that were too many for the memory wait for another turn; one that does not fit alone has failed."""
-        self._running.clear()
-        for running, held in ((seat.running, seat.held) for seat in reversed(seats)):  # so that the first stays it
-            with held:
-                if size == 1:
-                    failed(running.job, problem)
-                else:
-                    print(f"{running.order.name}: {size} at once do not fit the memory; trying half as many")
-                    running.tracker.finish("KILLED")
-            if size == 1:
-                self._tell(running.job, 1)
-            else:
-                self._waiting.insert(0, Waiting(running.job, running.order))
+    def _clear(self) -> None:
+        """Lets go of the stack that was: the next one is of another shape, and its speed may be measured."""
+        self.office.submit(lambda: None).result()  # until everything that was left behind is written
+        gc.collect()
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()
 
     def _fill(self, stack: Stack) -> None:
         """Gives the free places to jobs that wait."""
@@ -147,24 +126,50 @@ class Crew:
             self._seat(seat, stack)
 
     def _seat(self, seat: "Seat", stack: Stack) -> None:
-        seat.running.enter(stack)
-        self._running[seat.running.member] = seat
+        try:
+            self._running[seat.running.join(stack)] = seat
+        except Exception as problem:  # a failed trial is a result
+            self._close(seat, problem)
 
     def _next(self, wanted: Callable[[Order], bool]) -> "Seat | None":
-        """The first waiting job that is wanted and can be opened; those that cannot are told of."""
-        while one := next((one for one in self._waiting if wanted(one.order)), None):
+        """The first waiting job that is wanted and can be opened; those that cannot are told of.
+
+        Beside others that are trained, one that somebody else is running waits on.
+        """
+        patience = 0.0 if self._running else PATIENCE
+        for one in (one for one in list(self._waiting) if wanted(one.order)):
             self._waiting.remove(one)
             with contextlib.ExitStack() as held:
                 try:
                     watch = ProgressFile(one.job)
-                    run = opened(one.job, one.order, watch=watch, patience=PATIENCE, device=self.device)
+                    run = opened(one.job, one.order, watch=watch, patience=patience, device=self.device)
                     return Seat(held.enter_context(run), held.pop_all())
                 except Busy:
-                    self._tell(one.job, BUSY)
+                    if self._running:
+                        self._waiting.append(one)
+                    else:
+                        self._tell(one.job, BUSY)
                 except Exception as problem:  # a failed trial is a result
+                    if self._running and out_of_memory(problem):  # there is room when another one has ended
+                        self._waiting.append(one)
+                        return None
                     failed(one.job, problem)
                     self._tell(one.job, 1)
         return None
+
+    def _listen(self, member: Member, records: Sequence[Record], stack: Stack) -> None:
+        """Tells a run what was measured of it; one that cannot take it has failed, and leaves the others alone."""
+        seat = self._running[member]
+        try:
+            seat.running.tell(records)
+            if member.done:
+                self._end(member)
+        except Exception as problem:  # a failed trial is a result
+            if out_of_memory(problem):
+                raise
+            del self._running[member]
+            stack.take(member)
+            self._close(seat, problem)
 
     def _end(self, member: Member) -> None:
         """Frees the run's place, and lets the thread write what it leaves behind."""
@@ -172,12 +177,38 @@ class Crew:
         self.office.submit(self._finish, self._running.pop(member))
 
     def _finish(self, seat: "Seat") -> None:
-        with seat.held:
-            try:
-                seat.running.finish()
-            except Exception as problem:
-                failed(seat.running.job, problem)
-        self._tell(seat.running.job, 0)
+        try:
+            seat.running.finish()
+        except Exception as problem:
+            self._close(seat, problem)
+        else:
+            self._close(seat)
+
+    def _again(self, seats: "Sequence[Seat]", size: int, problem: Exception) -> None:
+        """Runs that were too many for the memory wait for another turn; one that does not fit alone has failed."""
+        self._running.clear()
+        if size == 1:
+            for seat in seats:
+                self._close(seat, problem)
+            return
+        print(f"{size} runs at once do not fit the memory; trying half as many")
+        for seat in reversed(seats):  # so that the first is the first again
+            with contextlib.suppress(Exception):  # what its tracker could not write it cannot write later either
+                seat.running.tracker.finish("KILLED")
+            seat.held.close()
+            self._waiting.insert(0, Waiting(seat.running.job, seat.running.order))
+
+    def _close(self, seat: "Seat", problem: Exception | None = None) -> None:
+        """Lets go of a run, whose result is written if it has one, and tells of it whatever happens."""
+        job = seat.running.job
+        try:
+            with seat.held:
+                if problem is not None:
+                    failed(job, problem)
+        except Exception:  # its tracker fails again at its end
+            traceback.print_exc()
+        finally:
+            self._tell(job, 0 if problem is None else 1)
 
     def _tell(self, job: Job, code: int) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
@@ -198,9 +229,3 @@ class Seat:
 
     running: Running
     held: contextlib.ExitStack
-
-
-def _out_of_memory(problem: Exception) -> bool:
-    """Whether the device's memory was too small; only CUDA's allocator has an exception of its own for that."""
-    words = ("can't allocate memory", "ALLOC_FAILED")
-    return isinstance(problem, torch.OutOfMemoryError) or any(word in str(problem) for word in words)

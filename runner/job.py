@@ -132,6 +132,10 @@ class Job:
         """Writes the result."""
         write_json(asdict(result), self.folder / "result.json")
 
+    def try_again(self) -> None:
+        """Forgets how it ended, which was not well."""
+        (self.folder / "result.json").unlink(missing_ok=True)
+
     def page(self) -> dict[str, str] | None:
         """Where the run is tracked: `uri` and `run_id`, from its first moment on."""
         page: dict[str, str] | None = _read_json(self.folder / "run.json")
@@ -150,7 +154,7 @@ class Job:
         if fresh or (result and result.status == "finished"):
             for file in (self.checkpoint, self.progress, self.folder / "run.json"):
                 file.unlink(missing_ok=True)
-        (self.folder / "result.json").unlink(missing_ok=True)  # last, so that a finished job stays one until then
+        self.try_again()  # last, so that a finished job stays one until then
 
     def claimed(self, *, patience: float = 0.0) -> contextlib.AbstractContextManager[None]:
         """Holds the job's lock; see `held`."""

@@ -1,7 +1,9 @@
 """How many runs of a family a device is good for at once: as many as make it faster, and as fit its memory."""
 
 import copy
+import gc
 import json
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ import torch
 from runner.build import Parts
 from runner.config import RunConfig, digest
 from runner.data.cache import cache
-from runner.files import whole
+from runner.job import held, write_json
 from runner.stack import LOOK_EVERY, Member, Stack, State
 
 WORTH = 1.05
@@ -23,7 +25,7 @@ LARGEST = {"cpu": 16, "cuda": 256}
 """No probe goes further."""
 
 SHARE = 0.8
-"""Of a GPU's memory, what a stack may take."""
+"""Of a GPU's free memory, what a stack may take."""
 
 SPARE = 2 * 2**30
 """Bytes of memory that stay free on a CPU."""
@@ -37,13 +39,19 @@ def places(parts: Parts, configs: Sequence[RunConfig]) -> int:
 
     A network that fills the device by itself is run alone: 1.
     """
-    file = cache() / "stacks" / f"{digest([_machine(parts), parts.compute, configs[0].family])}.json"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file) as beside:
-            beside.write_text(json.dumps(_measured(parts, configs)))
-    found: int = json.loads(file.read_text())
+    folder = cache() / "stacks" / digest([_machine(parts), parts.compute, configs[0].family])
+    with held(folder, "this measurement", patience=math.inf):  # processes that share a device take turns
+        file = folder / "size.json"
+        if not file.exists():
+            write_json(_measured(parts, configs), file)
+        found: int = json.loads(file.read_text())
     return found
+
+
+def out_of_memory(problem: Exception) -> bool:
+    """Whether the device's memory was too small; only CUDA's allocator has an exception of its own for that."""
+    words = ("can't allocate memory", "ALLOC_FAILED", "out of memory")
+    return isinstance(problem, torch.OutOfMemoryError) or any(word in str(problem) for word in words)
 
 
 def _machine(parts: Parts) -> list[str]:
@@ -52,13 +60,18 @@ def _machine(parts: Parts) -> list[str]:
 
 
 def _measured(parts: Parts, configs: Sequence[RunConfig]) -> int:
-    """Doubles the size as long as that pays."""
+    """Doubles the size as long as that pays and fits."""
     parts = replace(parts, network=copy.deepcopy(parts.network))
+    if parts.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(parts.device)
+    before = _taken(parts.device)
     size, best = 1, _speed(parts, configs, 1)
-    while 2 * size <= LARGEST[parts.device.type] and _fits(parts.device):
+    while 2 * size <= LARGEST[parts.device.type] and _fits_twice(parts.device, before):
         try:
             faster = _speed(parts, configs, 2 * size)
-        except torch.OutOfMemoryError:
+        except Exception as problem:
+            if not out_of_memory(problem):
+                raise
             break
         if faster < WORTH * best:
             break
@@ -66,21 +79,36 @@ def _measured(parts: Parts, configs: Sequence[RunConfig]) -> int:
     return size
 
 
-def _fits(device: torch.device) -> bool:
-    """Whether there is memory for twice of what was measured last."""
+def _taken(device: torch.device) -> int:
+    """Bytes that the process takes; of a GPU, what it took at worst."""
     if device.type == "cuda":
-        _, memory = torch.cuda.mem_get_info(device)
-        return 2 * torch.cuda.max_memory_allocated(device) < SHARE * memory
-    free: int = psutil.virtual_memory().available
-    return free > SPARE
+        return torch.cuda.max_memory_allocated(device)
+    taken: int = psutil.Process().memory_info().rss
+    return taken
+
+
+def _fits_twice(device: torch.device, before: int) -> bool:
+    """Whether there is memory for twice the stack that was measured last, given what was taken before any."""
+    own = _taken(device) - before
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+        free, _ = torch.cuda.mem_get_info(device)
+        return 2 * own < SHARE * free
+    available: int = psutil.virtual_memory().available  # what was freed is kept for the next one
+    return own < available - SPARE
 
 
 def _speed(parts: Parts, configs: Sequence[RunConfig], size: int) -> float:
     """Steps of runs in a second, in a stack of that size."""
     stack = Stack(parts, configs, size)
-    for _ in range(size):
-        stack.put(Member(parts, configs[0], State(0, torch.zeros(3, dtype=torch.float64))))
+    members = [Member(parts, configs[0], State(0, torch.zeros(3, dtype=torch.float64))) for _ in range(size)]
+    for member in members:
+        stack.put(member)
     _seconds(stack, 2)  # choosing kernels, capturing
+    if parts.device.type == "cuda":  # there must be memory for an evaluation too
+        few = replace(parts.test, which=parts.test.which[: configs[0].train.eval_batch])
+        stack.outputs(members, [few] * size, augment=configs[0].train.augment_test)
     steps, spent = 1, 0.0
     while (spent := _seconds(stack, steps)) < SECONDS and steps < LOOK_EVERY:
         steps = min(LOOK_EVERY, 4 * steps)

@@ -63,7 +63,7 @@ def run(
     keep_memory()
     with opened(job, order, watch=watch, patience=patience, device=device) as running:
         stack = Stack(running.parts, [running.config], 1)
-        running.enter(stack)
+        running.join(stack)
         for _, records in train(stack, stop=stop):
             running.tell(records)
         running.leave()
@@ -132,7 +132,7 @@ class Running:
         counts = {"parameters": parts.parameters, "flops": parts.flops, "total_steps": parts.steps}
         return {**counts, "runs_on": str(parts.device), "runs_on_threads": torch.get_num_threads()}
 
-    def enter(self, stack: Stack) -> None:
+    def join(self, stack: Stack) -> Member:
         """Takes a place in a stack; the clock runs from here."""
         self._stack, self.member = stack, Member(self.parts, self.config, self.course.state)
         stack.put(self.member, self.memory)
@@ -140,6 +140,7 @@ class Running:
         self._before, self._began = self.course.seconds, time.monotonic()
         self._saved, self._last_step = self._began, self.course.state.step
         self.watch.begin(self.config.model.name, self.course.state.step, self.parts.steps)
+        return self.member
 
     def tell(self, records: Sequence[Record]) -> None:
         """Takes what was measured, and keeps the checkpoint young."""
@@ -148,6 +149,8 @@ class Running:
             self.course.training_seconds += record.seconds
             self._keep(record, (record.step - self._last_step) * self.parts.batch / max(record.seconds, 1e-9))
             self._last_step = record.step
+        if self.member.layers_due:
+            self.course.layers.append((self.course.state.step, layers.statistics(self.parts)))
         if time.monotonic() - self._saved > self.config.train.checkpoint_seconds:
             self._save()
 
@@ -163,6 +166,7 @@ class Running:
             [again] = evaluations(self._stack, [self.member])
             self.course.test_logits = again.test_logits
         self._stack.take(self.member)
+        del self._stack  # of which the next stack may want the memory
 
     def _clock(self) -> None:
         self.course.seconds = self._before + time.monotonic() - self._began
@@ -172,15 +176,11 @@ class Running:
         self._saved = time.monotonic()
 
     def _keep(self, record: Record, speed: float) -> None:
-        """Layers are described at the first record after every `track.layers_every` steps, and at the end."""
-        course, every = self.course, self.config.track.layers_every
+        course = self.course
         course.history.append((record.step, record.metrics))
         course.test_logits = record.test_logits
         if point := self._thinner.point(record.step, record.metrics):
             self.tracker.log(record.step, {**point, "images_per_second": speed})
-        described = course.layers[-1][0] // every if every and course.layers else 0
-        if every and (record.step // every > described or record.step == self.parts.steps):
-            course.layers.append((record.step, layers.statistics(self.parts)))
         self.watch.record(record, speed)
 
     def finish(self) -> Result:

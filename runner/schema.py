@@ -3,7 +3,7 @@
 A part is a plain function: what comes from the run is positional, what a person may choose is keyword-only
 and typed. That signature *is* the schema of its YAML file; there is no second description to keep in step::
 
-    def momentum(parameters, *, lr: Positive, momentum: Fraction, weight_decay: NonNegative) -> Optimizer
+    def momentum(*, lr: Positive, momentum: ProperFraction, weight_decay: NonNegative) -> Rule
 
 Parts import torch, and a mistyped option must be refused before torch is imported (seconds), so `options`
 reads signatures from the source text. Only the types named in `TYPES` may stand there.

@@ -6,7 +6,7 @@ What was decided is part of the run from then on, so that a run which goes on el
 
 import ctypes
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -24,18 +24,35 @@ CPUINFO = Path("/proc/cpuinfo")
 """Where Linux says what the processor can do."""
 
 
-def settled(config: RunConfig, say: Callable[[str], None]) -> RunConfig:
-    """The configuration with nothing left to decide; each decision is told to `say` in one line.
+SMALL_SIGNALS = ("normal", "truncated_normal")
+"""Initializers whose scale does not follow a layer's size. Where what differs between images is a hundredth of what
+does not, bfloat16 rounds it away: a network stays at chance that float32 would train (docs/results.md)."""
+
+
+def settled(configs: Sequence[RunConfig], say: Callable[[str], None]) -> list[RunConfig]:
+    """Configurations that are compared, with nothing left to decide; each decision is told to `say` in one line.
 
     Raises:
         ConfigError: the data set that would be taken is there but cannot be used.
     """
-    config = replace(config, data=resolve(config.data, say))
-    if config.train.precision != "auto":
-        return config
-    precision, why = precision_here(config.device)
-    say(f"precision: {precision}, because {why}")
-    return replace(config, train=replace(config.train, precision=precision))
+    told: dict[str, None] = {}
+    sources = {repr(config.data): config.data for config in configs}
+    resolved = {key: resolve(source, told.setdefault) for key, source in sources.items()}
+    left_open = [config for config in configs if config.train.precision == "auto"]
+    small = next((config.init.name for config in left_open if config.init.name in SMALL_SIGNALS), None)
+    found = []
+    for config in configs:
+        train = config.train
+        if train.precision == "auto":
+            precision, why = precision_here(config.device)
+            if small and precision == "bf16":
+                precision, why = "fp32", f"init={small} may begin with signals that bfloat16 rounds away"
+            told.setdefault(f"precision: {precision}, because {why}")
+            train = replace(train, precision=precision)
+        found.append(replace(config, data=resolved[repr(config.data)], train=train))
+    for line in told:
+        say(line)
+    return found
 
 
 def precision_here(device: str, cpuinfo: Path = CPUINFO) -> tuple[Literal["bf16", "fp32"], str]:

@@ -57,7 +57,7 @@ def left_open(*changes: str) -> RunConfig:
 
 def test_all_that_is_left_open_is_decided_and_said_in_a_line_each() -> None:
     said: list[str] = []
-    config = settled(left_open(), said.append)
+    [config] = settled([left_open()], said.append)
     assert (config.data.name, config.train.precision) == ("digits", precision_here("cpu")[0])
     assert [line.partition(":")[0] for line in said] == ["data", "precision"]
     assert all(", because " in line and "\n" not in line for line in said)
@@ -67,18 +67,28 @@ def test_what_was_chosen_stays_and_nothing_is_said() -> None:
     said: list[str] = []
     for precision in ("fp32", "tf32", "bf16", "fp64"):
         chosen = configured("data=digits", f"train.precision={precision}")
-        assert settled(chosen, said.append) == chosen
-    settled(settled(left_open(), lambda line: None), said.append)
+        assert settled([chosen], said.append) == [chosen]
+    settled(settled([left_open()], lambda line: None), said.append)
     assert said == []
 
 
 def test_what_was_decided_is_part_of_the_identity() -> None:
-    decided = settled(left_open(), lambda line: None)
+    [decided] = settled([left_open()], lambda line: None)
     assert decided.identity != left_open().identity
     typed = configured("data=digits", f"train.precision={decided.train.precision}", "device=cpu")
     assert decided.identity == typed.identity
     other = "fp32" if decided.train.precision == "bf16" else "bf16"
     assert decided.identity != replace(decided, train=replace(decided.train, precision=other)).identity
+
+
+@pytest.mark.parametrize("init", ["normal", "truncated_normal"])
+def test_where_one_run_may_need_float32_all_that_it_is_compared_with_get_it(init: str) -> None:
+    said: list[str] = []
+    found = settled([left_open(), left_open(f"init={init}"), left_open("train.precision=bf16")], said.append)
+    assert [config.train.precision for config in found] == ["fp32", "fp32", "bf16"]
+    assert len(said) == 2
+    if precision_here("cpu")[0] == "bf16":
+        assert f"because init={init}" in said[1]
 
 
 HERE = precision_here("auto")

@@ -101,7 +101,8 @@ class Fused:
             try:
                 while crew.news.poll():
                     folder, code = crew.news.recv()
-                    found.append(Ended(crew.given.pop(Path(folder)), code, crew.log))
+                    if job := crew.given.pop(Path(folder), None):
+                        found.append(Ended(job, code, crew.log))
             except EOFError:
                 found += self._lost(crew)
         return found

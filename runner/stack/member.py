@@ -74,12 +74,18 @@ class Member:
     @property
     def looked_at(self) -> bool:
         """Whether somebody looks at the run now; its loss is looked at every 100 steps and at the end."""
-        return self.due or self.state.step % LOOK_EVERY == 0
+        return self.due or self.layers_due or self.state.step % LOOK_EVERY == 0
+
+    @property
+    def layers_due(self) -> bool:
+        """Whether statistics of its layers are."""
+        every = self.config.track.layers_every
+        return every > 0 and (self.state.step % every == 0 or self.state.step == self.parts.steps)
 
     def until(self) -> int:
         """Steps until somebody must look."""
         step = self.state.step
-        periods = (LOOK_EVERY, self.evaluate_every, self.pass_length)
+        periods = (LOOK_EVERY, self.evaluate_every, self.pass_length, self.config.track.layers_every or LOOK_EVERY)
         return min(self.parts.steps - step, *(period - step % period for period in periods))
 
     def rates(self, first: int, count: int) -> Numbers:

@@ -46,7 +46,7 @@ class _Captured:
                 self._step()
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads write what runs leave
             self._step()
         for name, row in before.items():
             self._rows[name].copy_(row)

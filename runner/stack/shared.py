@@ -22,6 +22,9 @@ from runner.stack.networks import Stacked
 PURPOSES = ("augment", "augment-test", "dropout")
 """What is drawn for a run at its steps."""
 
+ON_A_GPU = 16_384
+"""Images of all runs at once in an evaluation."""
+
 Rows = dict[str, Tensor]
 """All that a run is between two steps: tensors with a row for each place."""
 
@@ -62,9 +65,9 @@ class Shared:
         return self.parts.batch
 
     def eval_batch(self, runs: int) -> int:
-        """Images of each run at once in an evaluation: for a GPU many, for a CPU few enough for its cache."""
-        eval_batch = self._config.train.eval_batch
-        return math.ceil(eval_batch / runs) if self.parts.device.type == "cpu" else eval_batch
+        """Images of each run at once in an evaluation: for a CPU few enough for its cache."""
+        asked = self._config.train.eval_batch
+        return min(asked, math.ceil((asked if self.parts.device.type == "cpu" else ON_A_GPU) / runs))
 
     @property
     def resident(self) -> bool:

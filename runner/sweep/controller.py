@@ -112,6 +112,7 @@ class Controller:
 
     def _begin(self, trial: Trial, parent: str | None) -> None:
         trial.job.give(replace(trial.order, parent=parent))
+        trial.job.try_again()
         self._study.ask(trial)
         self._tries[trial.job.folder] += 1
         self._executor.start(trial.job)

@@ -74,7 +74,7 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     compared = tuple(cells(page, asked.swept))
     _refuse_overruled(compared, asked)
     configs = _composed(compared, asked, config, loader)
-    base, *configs = _on_this_machine([from_hydra(config), *configs], say)
+    base, *configs = settled([from_hydra(config), *configs], say)
     _refuse_twins(compared, configs)
     seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
     title = page.name or "-".join(asked.swept) or "seeds"
@@ -140,24 +140,6 @@ def _own_choices(config: DictConfig) -> str | None:
     """The folder given by `--config-dir`."""
     sources = config.hydra.runtime.config_sources
     return next((source.path for source in sources if source.provider == "command-line"), None)
-
-
-def _on_this_machine(configs: list[RunConfig], say: Say) -> list[RunConfig]:
-    """The configurations with nothing left to decide, on data that is there; what is decided is told once."""
-    known: dict[str, RunConfig] = {}
-    told: list[str] = []
-    found = []
-    for config in configs:
-        key = repr((config.data, config.train.precision, config.device))
-        if key not in known:
-            known[key] = settled(config, told.append)
-        train = replace(config.train, precision=known[key].train.precision)
-        found.append(replace(config, data=known[key].data, train=train))
-    for line in dict.fromkeys(told):
-        say(line)
-    for config in found:
-        load_for(config)
-    return found
 
 
 def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
