@@ -109,3 +109,15 @@ def test_a_stack_that_does_not_fit_the_memory_is_halved(tmp_path: Path) -> None:
     (log,) = tmp_path.glob("outputs/sweeps/*/fused-*.txt")
     assert "8 at once do not fit the memory; trying half as many" in log.read_text()
     assert {run.info.status for run in trials_of(tmp_path).values()} == {"FINISHED"}
+
+
+def test_a_trial_that_cannot_write_fails_and_the_others_finish(tmp_path: Path) -> None:
+    with going(tmp_path, *GRID, *LONG) as sweep:
+        eventually(lambda: under_way(tmp_path), "all trials' first steps")
+        files, *_ = sorted(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
+        broken = files.parent
+        broken.rename(tmp_path / "elsewhere")
+        broken.touch()  # a file, where its folder was
+        assert sweep.end() == 1, sweep.output
+        assert "NotADirectoryError" in sweep.output or "FileExistsError" in sweep.output
+    assert sorted(trial.state.name for trial in study(tmp_path)) == ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL"]

@@ -1,6 +1,7 @@
 """Runs that are trained as one program: each comes out as it does alone, whatever is beside it."""
 
 import functools
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -339,3 +340,18 @@ def test_a_step_in_another_precision_agrees_to_rounding(precision: str, within: 
 def test_in_single_precision_a_few_steps_together_agree_with_those_alone(optim: str) -> None:
     few = (*DENSE, "train.precision=fp32", "train.steps=5", "train.eval_every=1", f"optim={optim}")
     assert_as_alone(few, (*few, *NUMBERS[optim]), (*few, "seed=1"), within=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("c++") is None, reason="there is no compiler of C++ here, which torch.compile calls"
+)
+def test_a_compiled_program_computes_the_same() -> None:
+    runs = [
+        ("optim=adam", "augment=flip"),
+        ("optim=momentum", "augment=crop_flip", "activation=tanh", "train.clip=1"),
+    ]
+    own = [(*CONVOLUTIONS, *run) for run in runs]
+    together = came_of(stack_of([member(configured(*changes, "train.compile=true")) for changes in own]))
+    for came, changes in zip(together, own, strict=True):
+        assert_same(came, alone(*changes), within=1e-9)

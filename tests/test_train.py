@@ -1,7 +1,6 @@
 """The training loop: which images it sees, what it measures, and how often it tells."""
 
 import functools
-import shutil
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -349,13 +348,3 @@ def test_cuda_without_a_device_is_refused(device: str) -> None:
         ConfigError, match=f"device={device}, but there is no CUDA device here; device=cpu or device=auto"
     ):
         made(f"device={device}")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    shutil.which("c++") is None, reason="there is no compiler of C++ here, which torch.compile calls"
-)
-def test_a_compiled_network_learns_the_same() -> None:
-    network = ("model=convnet", "model.width=4", "data.size=8", "augment=flip")
-    plain, compiled = (trained(*network, f"train.compile={way}")[1] for way in ("false", "true"))
-    torch.testing.assert_close(weights(compiled), weights(plain), rtol=1e-9, atol=1e-9)

@@ -1,6 +1,6 @@
 """Networks of one architecture as one: their parameters in, the logits of all of them out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 import torch
@@ -21,21 +21,25 @@ class Stacked:
     """
 
     def __init__(
-        self, one: nn.Module, compute: torch.dtype, kinds: Sequence[nn.Module] = (), *, compiled: bool = False
+        self,
+        one: nn.Module,
+        compute: torch.dtype,
+        kinds: Sequence[nn.Module] = (),
+        made: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
     ) -> None:
         """Makes it from one of the networks.
 
         Args:
             compute: what to compute in.
             kinds: of activation that the networks may have, where these differ.
-            compiled: whether torch.compile makes the program that is trained; see `Train.compile`.
+            made: makes the program that is trained.
         """
         self.about = Networks(kinds=kinds)
         self.pieces = pieces(one)
         self.buffers = {name: tuple(buffer.shape) for name, buffer in buffers(one).items()}
         self._compute = compute
         self._root = stacked(one, self.about)
-        self._trained = torch.compile(self._root) if compiled else self._root
+        self._trained = made(self._root)
         layers = [module for module in self._root.modules() if isinstance(module, Layer)]
         self.draws = any(isinstance(layer, Dropout) for layer in layers)
         self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
@@ -79,8 +83,7 @@ class Stacked:
             self._hand(name, tensor)
         images = images.expand(count, *images.shape[1:])
         side_by_side = images.permute(1, 3, 4, 0, 2).flatten(3).permute(0, 3, 1, 2)  # and channels last
-        logits: Tensor = (self._trained if self._root.training else self._root)(side_by_side)
-        return logits
+        return (self._trained if self._root.training else self._root)(side_by_side)
 
     def _hand(self, name: str, tensor: Tensor) -> None:
         layer = self._layer_of[name]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +39,7 @@ class Shared:
         loss: from logits, labels and smoothing to one number a run.
         clips: whether some run has its gradient clipped.
         optim, augment: what they chose.
+        made: makes the program of a function; see `Train.compile`.
     """
 
     def __init__(self, parts: Parts, configs: Sequence[RunConfig], size: int) -> None:
@@ -52,7 +54,8 @@ class Shared:
         self._activations = list({repr(config.activation): config.activation for config in configs}.values())
         kinds = [choose(ACTIVATIONS, activation)() for activation in self._activations]
         several = kinds if len(kinds) > 1 else ()
-        self.networks = Stacked(parts.network, parts.compute, several, compiled=configs[0].train.compile)
+        self.made: Callable[[Any], Any] = torch.compile if configs[0].train.compile else lambda function: function
+        self.networks = Stacked(parts.network, parts.compute, several, self.made)
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
         self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])

@@ -35,6 +35,7 @@ class Step:
         self._ahead = Ahead(shared.parts, size, self._purposes())
         self._memory = rows["memory"].unbind(1)
         self._buffers = part(rows, "buffer")
+        self._fetched, self._updated, self._counted = map(shared.made, (self._batch, self._update, self._count))
 
     def _purposes(self) -> tuple[str, ...]:
         """What the augmentations draw for."""
@@ -60,7 +61,7 @@ class Step:
     def __call__(self) -> None:
         """Does it."""
         rows, step, networks = self._rows, self._rows["step"], self._shared.networks
-        images, labels = self._batch()
+        images, labels = self._fetched()
         networks.about.activations = self._shared.activations(rows["activation"])
         if networks.draws:
             networks.about.keys = draws.fold(rows["key.dropout"], step)
@@ -70,8 +71,8 @@ class Step:
         gradient = networks.gradient(losses.sum(), leaves)
         with torch.no_grad():
             gradient = self._clipped(gradient)
-            self._update(gradient, self._ahead.rates(self.tick), (step + 1)[:, None].double())
-            self._count(losses.detach(), logits.detach(), labels)
+            self._updated(gradient, self._ahead.rates(self.tick), (step + 1)[:, None].double())
+            self._counted(losses.detach(), logits.detach(), labels)
             step += 1
             self.tick += 1
 
