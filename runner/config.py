@@ -73,8 +73,8 @@ class Train:
         clip: largest gradient norm; None for no clipping.
         label_smoothing: the share of the target that is spread over all classes.
         precision: of the layers. `bf16` computes in bfloat16, with weights, norms' statistics, logits and loss in
-            float32; `tf32` lets CUDA round float32 products to it; `auto` is `bf16` where the device has it, else
-            `fp32`.
+            float32; `tf32` lets CUDA round float32 products to it; `auto` is `bf16` where the device has it and
+            the initial weights are scaled to the layers, else `fp32`.
         compile: whether torch.compile makes the program of the layers; it takes half a minute at first, and less
             when it finds on disk what it made before.
         loader: `resident` holds all images on the device; `prefetch` reads batches ahead from the mapped files, for
