@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,22 +53,25 @@ def train(stack: Stack, *, stop: Callable[[], bool] = lambda: False) -> Iterator
         due = [member for member in running if steps and member.due]
         evaluated = dict(zip(due, evaluations(stack, due), strict=True))
         stopping = stop()
-        for member in running:
-            if member.looked_at or stopping:
-                yield member, _records(stack, member, evaluated.get(member))
+        looked_at = [member for member in running if member.looked_at or stopping]
+        for member, points in zip(looked_at, stack.curves(looked_at), strict=True):
+            yield member, _records(member, points, evaluated.get(member))
 
 
-def _records(stack: Stack, member: Member, evaluated: Record | None) -> list[Record]:
+def _records(member: Member, points: Tensor, evaluated: Record | None) -> list[Record]:
     """The points of the curve that are complete since the last of them was told, and the evaluation."""
     state, every = member.state, member.every
-    place = stack.members.index(member)
-    points = stack.rows["curve"][place, member.told // every : state.step // every + 1].cpu()
     state.totals = points[-1].clone()
-    found: dict[int, dict[str, float]] = {}
-    for number, point in enumerate(points, start=member.told // every + 1):
-        step = min(number * every, state.step)
-        if step > member.told and (number * every <= state.step or member.done and state.step % every):
-            found[step] = {**_means("train", point), "lr": float(member.rates(step - 1, 1)[0])}
+    ends = (member.told // every + 1 + np.arange(len(points))) * every
+    steps = np.minimum(ends, state.step)
+    complete = (ends <= state.step) | (member.done and state.step % every > 0)
+    new = (steps > member.told) & complete
+    losses, correct, images = points.numpy()[new].T
+    columns = (steps[new], losses / images, correct / images, member.rates(steps[new] - 1.0))
+    found: dict[int, dict[str, float]] = {
+        step: {"train/loss": loss, "train/accuracy": accuracy, "lr": rate}
+        for step, loss, accuracy, rate in zip(*(column.tolist() for column in columns), strict=True)
+    }
     if evaluated:
         found[state.step] = {**evaluated.metrics, **found.get(state.step, {})}
     records, pace = [], member.seconds / max(1, state.step - member.told)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor
 
 from runner.build import Parts
@@ -88,7 +87,6 @@ class Member:
         periods = (LOOK_EVERY, self.evaluate_every, self.pass_length, self.config.track.layers_every or LOOK_EVERY)
         return min(self.parts.steps - step, *(period - step % period for period in periods))
 
-    def rates(self, first: int, count: int) -> Numbers:
-        """The learning rates of `count` steps from step `first` on."""
-        at_steps = np.arange(first, first + count, dtype=np.float64)
+    def rates(self, at_steps: Numbers) -> Numbers:
+        """The learning rates of the steps of these numbers."""
         return self.parts.rule.lr * self.parts.factors(at_steps)

@@ -120,6 +120,19 @@ class Stack:
         self.members = [*members]
         self._bind()
 
+    def curves(self, members: Sequence[Member]) -> list[Tensor]:
+        """Of each run's curve the points from the one last told of on, float64 [points, 3], on the host."""
+        if not members:
+            return []
+        firsts = [member.told // member.every for member in members]
+        counts = [
+            member.state.step // member.every + 1 - first for member, first in zip(members, firsts, strict=True)
+        ]
+        whole, first = self.rows["curve"], torch.tensor(firsts, device=self._device)
+        index = first[:, None] + torch.arange(max(counts), device=self._device)
+        found = whole[self.places(members)[:, None], index.clamp(max=whole.shape[1] - 1)].cpu()
+        return [points[:count] for points, count in zip(found, counts, strict=True)]
+
     def memory(self, member: Member) -> Tensor:
         """What a run's optimizer remembers, [vectors, n]."""
         memory = self.rows["memory"][self.members.index(member)]
@@ -140,7 +153,7 @@ class Stack:
             place = self.members.index(member)
             if member.state.step % member.pass_length == 0 and member.state.step:
                 self._shuffle(place, member)
-            rates[place] = member.rates(member.state.step, steps)
+            rates[place] = member.rates(member.state.step + np.arange(steps, dtype=np.float64))
         self._step.prepare(torch.from_numpy(rates))
         self._shared.networks.train(True)
         done = 0
