@@ -8,6 +8,7 @@ What is timed is in `rows/`, how in `timing.py`.
 """
 
 import datetime
+import subprocess
 import sys
 import tempfile
 import time
@@ -80,18 +81,24 @@ def _timed(row: str, kind: str, setting: Setting) -> list[str]:
     except Exception:
         traceback.print_exc()
         return []
-    return lines_of(row, figures, time.monotonic() - began)
+    took, images = f"{time.monotonic() - began:.0f} s", setting.data[0].partition("=")[2]
+    made = ", ".join((str(datetime.date.today()), _commit(), images, took))
+    return lines_of(row, figures, made)
+
+
+def _commit() -> str:
+    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "no checkout"
 
 
 def _made(options: Namespace, setting: Setting) -> str:
-    """When, and by which command."""
+    """By which command."""
     rows, default = options.rows, [row for row in KINDS[options.kind] if row not in LONG[options.kind]]
     command = ["make", "bench" if options.kind == "cpu" else "bench-gpu"]
     command += [f"DEVICE={options.device}"] if options.kind == "gpu" and options.device == "cpu" else []
     command += [f"SCALE={options.scale:g}"] if options.scale != 1 else []
     command += [f'ROWS="{" ".join(rows)}"'] if rows != default else []
-    images = setting.data[0].partition("=")[2]
-    return f"- {datetime.date.today()}, `{' '.join(command)}`, on {images}"
+    return f"- last written by `{' '.join(command)}`"
 
 
 if __name__ == "__main__":

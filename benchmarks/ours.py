@@ -51,11 +51,11 @@ def command(arguments: Sequence[str], database: Path | None) -> Measured:
     return {**times, **_of(found, said)}
 
 
-def create_database(arguments: Sequence[str], kept: Path) -> None:
-    """Makes the database that later commands get a copy of, by a first run."""
-    with tempfile.TemporaryDirectory() as folder:
-        _timed([sys.executable, "-m", "runner", *arguments], Path(folder))
-        shutil.move(Path(folder, "mlflow.db"), kept)
+def create_database(arguments: Sequence[str], folder: Path) -> Path:
+    """Makes the database that later commands get a copy of, by a first run; their files go below `folder` too."""
+    folder.mkdir()
+    _timed([sys.executable, "-m", "runner", *arguments], folder)
+    return folder / "mlflow.db"
 
 
 def _timed(words: Sequence[str], folder: Path) -> tuple[Measured, str]:

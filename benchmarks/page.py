@@ -16,7 +16,7 @@ HEADINGS = (
     "spread of ours",
     "of the peer's",
     "n",
-    "took",
+    "made",
 )
 RULE = "| " + " | ".join("---" for _ in HEADINGS) + " |"
 
@@ -78,12 +78,12 @@ def line_of(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def lines_of(row: str, figures: list[Figure], seconds: float) -> list[str]:
-    """A row's lines."""
-    return [_line(row, figure, seconds if figure is figures[0] else None) for figure in figures]
+def lines_of(row: str, figures: list[Figure], made: str) -> list[str]:
+    """A row's lines; the first says how it was made."""
+    return [_line(row, figure, made if figure is figures[0] else "") for figure in figures]
 
 
-def _line(row: str, figure: Figure, seconds: float | None) -> str:
+def _line(row: str, figure: Figure, made: str) -> str:
     peer, ratio = figure.peer, figure.ratio
     counts = [str(len(sample.values)) for sample in (figure.ours, peer) if sample is not None]
     return line_of(
@@ -98,6 +98,6 @@ def _line(row: str, figure: Figure, seconds: float | None) -> str:
             figure.ours.spread,
             peer.spread if peer else "",
             " and ".join(dict.fromkeys(counts)),
-            f"{seconds:.0f} s" if seconds is not None else "",
+            made,
         )
     )

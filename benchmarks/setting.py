@@ -110,10 +110,9 @@ class Setting:
     @functools.cached_property
     def _database(self) -> Path:
         """A user has one of the runs before; the first also decodes the images."""
-        kept = self.folder / "mlflow.db"
         batch, device = f"train.batch={BATCH}", f"device={self.device}"
-        ours.create_database(["model=softmax", *self.data, batch, device, "train.steps=1"], kept)
-        return kept
+        first = ["model=softmax", *self.data, batch, device, "train.steps=1"]
+        return ours.create_database(first, self.folder / "first")
 
     @functools.cache  # noqa: B019
     def arrays(self, data: tuple[str, ...]) -> Path:

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from runner import cli, places
 from runner.compose import register_pages
 from runner.config import ConfigError, RunConfig, from_hydra
-from runner.explain import explain, lists, refuse_nameless
+from runner.explain import explain, for_cells, lists, refuse_nameless
 
 SWEEP = ("-m", "--multirun")
 
@@ -23,6 +23,8 @@ def main() -> None:
     """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
     arguments = sorted(sys.argv[1:], key=lambda word: word not in SWEEP)  # Hydra wants it before the overrides
+    if set(SWEEP) & set(arguments):
+        arguments = for_cells(arguments)
     sys.argv = ["runner", *arguments]
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
@@ -77,6 +79,9 @@ def _hydra(composed: list[DictConfig]) -> None:
 
 def _one(cfg: DictConfig) -> RunConfig:
     page = OmegaConf.select(cfg, "sweep.name")
+    for_sweeps = [word for word in sys.argv[1:] if word.startswith(("sweep.", "executor.", "executor="))]
+    if page is None and for_sweeps:
+        raise ConfigError(f"{for_sweeps[0]} is for sweeps, and this is one run: python -m runner -m ...")
     if page is not None:
         raise ConfigError(f"sweep={page} is a list of runs, not one: python -m runner -m sweep={page}")
     return from_hydra(cfg)

@@ -24,7 +24,10 @@ def register_pages() -> None:
             node = OmegaConf.load(file)
         except YAMLError as problem:
             raise ConfigError(f"{file} is not YAML: {problem}") from problem
-        assert isinstance(node, DictConfig)
+        except OSError as problem:
+            raise ConfigError(f"{file} cannot be read: {problem.strerror or problem}") from problem
+        if not isinstance(node, DictConfig):
+            raise ConfigError(f"{file} is no page: it has no keys at its top")
         OmegaConf.update(node, "sweep.name", name, force_add=True)
         ConfigStore.instance().store(group="sweep", name=name, node=node, package="_global_")
 

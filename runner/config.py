@@ -174,17 +174,20 @@ class RunConfig:
         del plain["data"]["root"], plain["data"]["note"]
         for place in ("checkpoint_seconds", "loader", "compile"):
             del plain["train"][place]
-        plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k != "download"}
+        if self.train.epochs is not None:
+            del plain["train"]["steps"]
+        plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k not in ("download", "path")}
         return plain
 
     @cached_property
     def family(self) -> str:
-        """Equal for two configurations that can be trained in one stack, if their data are the same."""
+        """Equal for two configurations that can be trained in one stack."""
         plain = self.what()
+        plain["data"]["options"] = dict(self.data.options)
         for own in ("seed", "init", "activation", "optim", "schedule", "augment"):
             del plain[own]
         for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip"):
-            del plain["train"][own]
+            plain["train"].pop(own, None)
         return digest([plain, self.train.compile])
 
     @cached_property

@@ -95,6 +95,21 @@ def lists(overrides: Sequence[str]) -> list[str]:
     return [override.input_line for override in parsed if override.is_sweep_override() and override.input_line]
 
 
+def for_cells(arguments: Sequence[str]) -> list[str]:
+    """Leaves options of a swept group, such as `init.std=0.05` beside `init=normal,truncated_normal`, to the cells.
+
+    Hydra would look for the option where nothing of the group is chosen yet.
+    """
+    overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
+    swept = {word.partition("=")[0] for word in lists(overrides)}
+    found = []
+    for word in arguments:
+        key, _, value = word.partition("=")
+        own = value and key not in swept and any(key.startswith(f"{group}.") for group in swept)
+        found.append(f"{key}=choice({value})" if own else word)
+    return found
+
+
 def refuse_nameless(overrides: Sequence[str]) -> None:
     """Refuses to choose from a group by something that is no name, such as `optim=null`.
 

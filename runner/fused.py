@@ -17,14 +17,14 @@ from pathlib import Path
 import torch
 
 from runner.config import RunConfig
-from runner.job import PATIENCE, Busy, Job, Order
+from runner.job import BUSY, PATIENCE, Busy, Done, Job, Order
 from runner.machine import cores
 from runner.probe import out_of_memory, places
 from runner.run import Running, opened
 from runner.stack import Member, Stack
 from runner.stop import Stop
 from runner.train import Record, train
-from runner.worker import BUSY, ProgressFile, begun, failed
+from runner.worker import ProgressFile, begun, failed
 
 
 def work(inbox: Connection, outbox: Connection, gpu: str | None, slots: int | None, log: Path) -> None:
@@ -142,8 +142,10 @@ class Crew:
             with contextlib.ExitStack() as held:
                 try:
                     watch = ProgressFile(one.job)
-                    run = opened(one.job, one.order, watch=watch, patience=patience, device=self.device)
+                    run = opened(one.job, one.order, watch=watch, patience=patience, device=self.device, anew=False)
                     return Seat(held.enter_context(run), held.pop_all())
+                except Done:
+                    self._tell(one.job, 0)
                 except Busy:
                     if self._running:
                         self._waiting.append(one)

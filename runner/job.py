@@ -87,6 +87,14 @@ def job_name(config: RunConfig, data: str) -> str:
     return digest([config.identity, data])
 
 
+BUSY = 75
+"""The exit status of a process that found its job running elsewhere (EX_TEMPFAIL)."""
+
+
+class Done(Exception):
+    """The job is finished already."""
+
+
 class Busy(ConfigError):
     """Another process is running this job."""
 
@@ -128,9 +136,19 @@ class Job:
         plain = _read_json(self.folder / "result.json")
         return None if plain is None else Result(**plain)
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has come to its end, and not failed."""
+        result = self.result()
+        return result is not None and result.status == "finished"
+
     def end(self, result: Result) -> None:
         """Writes the result."""
         write_json(asdict(result), self.folder / "result.json")
+
+    def began_after(self, moment: float) -> bool:
+        """Whether a run of it has told of its progress since then, in seconds of `time.time`."""
+        return self.progress.exists() and self.progress.stat().st_mtime >= moment
 
     def try_again(self) -> None:
         """Forgets how it ended, which was not well."""
@@ -150,8 +168,7 @@ class Job:
 
         A finished one, or any if `fresh`, starts over; a failed one goes on from its checkpoint.
         """
-        result = self.result()
-        if fresh or (result and result.status == "finished"):
+        if fresh or self.finished:
             for file in (self.checkpoint, self.progress, self.folder / "run.json"):
                 file.unlink(missing_ok=True)
         self.try_again()  # last, so that a finished job stays one until then
@@ -172,8 +189,14 @@ def held(folder: Path, what: str, *, patience: float = 0.0) -> Iterator[None]:
     Raises:
         Busy: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a+")
+    except OSError as problem:
+        raise ConfigError(
+            f"{folder} cannot be written ({problem.strerror}); out=... takes another place"
+        ) from problem
+    with lock:
         until = time.monotonic() + patience
         while not _locked(lock):
             if time.monotonic() > until:

@@ -20,7 +20,7 @@ from runner.config import RunConfig
 from runner.course import Course, begin, save
 from runner.data import Dataset, load_for
 from runner.describe import facts
-from runner.job import Job, Order, Result, Status
+from runner.job import Done, Job, Order, Result, Status
 from runner.machine import cores, keep_memory
 from runner.stack import Member, Stack
 from runner.track import Thinner, Tracker, open_tracker, tracking_uri
@@ -48,20 +48,23 @@ def run(
     stop: Callable[[], bool],
     patience: float = 0.0,
     device: str | None = None,
+    anew: bool = True,
 ) -> Result:
     """Runs a job, or goes on with it where it was left, and writes its result if it came to its end.
 
     Args:
         patience: seconds to wait for another process that is running it to stop.
         device: where to run it instead of where it says.
+        anew: whether a finished one is run again.
 
     Raises:
         ConfigError: it cannot be run as ordered; nothing was started, tracked or forgotten.
+        Done: it is finished, and is not to be run again.
         Busy: another process is running it.
     """
     torch.set_num_threads(order.config.threads or cores())
     keep_memory()
-    with opened(job, order, watch=watch, patience=patience, device=device) as running:
+    with opened(job, order, watch=watch, patience=patience, device=device, anew=anew) as running:
         stack = Stack(running.parts, [running.config], 1)
         running.join(stack)
         for _, records in train(stack, stop=stop):
@@ -72,11 +75,19 @@ def run(
 
 @contextlib.contextmanager
 def opened(
-    job: Job, order: Order, *, watch: Watch, patience: float = 0.0, device: str | None = None
+    job: Job,
+    order: Order,
+    *,
+    watch: Watch,
+    patience: float = 0.0,
+    device: str | None = None,
+    anew: bool = True,
 ) -> "Iterator[Running]":
     """A run that has been built, and has a page; see `run`."""
     config = order.config if device is None else replace(order.config, device=device)
     with job.claimed(patience=patience):
+        if not anew and job.finished:
+            raise Done
         dataset = load_for(config)
         parts = build(config, dataset)
         if not job.has(order):
@@ -113,7 +124,7 @@ class Running:
     def start(self) -> None:
         """Opens the run's page, or the one that an unfinished run had, and completes its curves."""
         uri, before = tracking_uri(self.config.track), self.job.page()
-        self.tracker.start(
+        self.run_id = self.tracker.start(
             facts(self.order, self.dataset, self._measured()),
             run_id=before["run_id"] if before and before["uri"] == uri else None,
             opened=lambda run_id: self.job.tracked(uri=uri, run_id=run_id),
@@ -160,7 +171,7 @@ class Running:
         A run without a page leaves one at its end too: nothing else has its weights.
         """
         self._clock()
-        if not self.member.done or self.job.page() is None:
+        if not self.member.done or self.run_id is None:
             self._save()
         if self.member.done and self.course.test_logits is None:  # it was stopped between its last step and its end
             [again] = evaluations(self._stack, [self.member])
@@ -215,7 +226,7 @@ class Running:
             parameters=parts.parameters,
             flops=parts.flops,
             device=str(parts.device),
-            run_id=(self.job.page() or {}).get("run_id"),
+            run_id=self.run_id,
             page=self.tracker.page,
         )
 

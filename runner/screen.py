@@ -109,3 +109,8 @@ def summary(result: Result) -> list[tuple[str, str]]:
         ("forward pass", f"{result.flops / 1e6:.1f} MFLOP an image"),
     ]
     return [*rows, ("page", result.page)] if result.page else rows
+
+
+def took(seconds: float) -> str:
+    """A time in seconds, with a decimal where it is short."""
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"

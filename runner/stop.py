@@ -5,6 +5,9 @@ import signal
 from types import FrameType
 from typing import Self
 
+SHOW_CURSOR = b"\x1b[?25h"
+"""What a progress bar may have hidden, in a terminal's words."""
+
 
 class Stop:
     """Whether the run has been asked to stop. The first signal asks; the second one ends the process at once.
@@ -46,6 +49,8 @@ class Stop:
         if self._patient:
             self.ask()
         elif self.asked:
+            if os.isatty(2):
+                os.write(2, SHOW_CURSOR)
             os._exit(128 + number)
         else:
             self.asked = number

@@ -15,13 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import ConfigError
-from runner.job import PATIENCE, Busy, Job, Result, write_json
+from runner.job import BUSY, PATIENCE, Busy, Done, Job, Result, write_json
 from runner.run import run
 from runner.stop import Stop
 from runner.train import Record
-
-BUSY = 75
-"""The exit status of a process that found its job running elsewhere (EX_TEMPFAIL)."""
 
 
 @dataclass
@@ -85,7 +82,9 @@ def _stop_with(sentinel: int, stop: Stop) -> None:
 
 def _outcome(job: Job, stop: Stop, device: str | None) -> int:
     try:
-        run(job, job.order(), watch=ProgressFile(job), stop=stop, patience=PATIENCE, device=device)
+        run(job, job.order(), watch=ProgressFile(job), stop=stop, patience=PATIENCE, device=device, anew=False)
+    except Done:
+        return 0
     except Busy as problem:
         print(problem)
         return BUSY

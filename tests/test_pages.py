@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from runner import places
 from runner.compose import register_pages
 from runner.config import ConfigError
+from runner.report.findings import Findings
 from runner.sweep.plan import Plan, plan
 
 PAGES = sorted(places.sweeps().glob("*.yaml"))
@@ -121,6 +122,34 @@ def test_another_sweep_has_another_place(change: str) -> None:
     assert planned("optim=adam,sgd", *SMALL, change).folder != planned("optim=adam,sgd", *SMALL).folder
 
 
+def test_cells_may_have_what_the_base_lacks() -> None:
+    found = planned("init=normal,truncated_normal", "init.std=choice(0.05)", *SMALL)
+    assert [trial.order.config.init.options["std"] for trial in found.trials] == [0.05] * 6
+    assert [cell.name for cell in found.cells] == ["init=normal", "init=truncated_normal"]
+
+
+def test_a_comparison_of_data_is_of_these_alone_and_the_same_in_any_order() -> None:
+    found = planned("data=digits,synthetic", "threads=1")
+    assert found.base.data.name == "digits"
+    assert planned("data=synthetic,digits", "threads=1").folder == found.folder
+    assert (
+        Findings(found, "")
+        .caption()
+        .startswith("Test accuracy of vgg_mini on digits, synthetic; 10000 steps of 20")
+    )
+
+
+def test_a_caption_says_all_lengths_that_there_are() -> None:
+    found = planned("train.steps=100,300", "train.batch=5,10", *SMALL)
+    assert "; 100 steps, 300 steps of 5, 10 images;" in Findings(found, "").caption()
+
+
+@pytest.mark.parametrize("change", ["train.batch=10", "data.classes=[0,1]", "train.label_smoothing=0.1"])
+def test_claims_are_left_out_of_another_training(change: str) -> None:
+    assert planned("sweep=init_ablation", "train.steps=5", *SMALL).page.claims
+    assert not planned("sweep=init_ablation", change, *SMALL).page.claims
+
+
 def test_all_that_is_wrong_with_all_cells_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         planned("model=vgg16,vgg17", "train.batch=0,20", *SMALL)
@@ -140,6 +169,7 @@ def test_all_that_is_wrong_with_all_cells_is_said_at_once() -> None:
         ("seed=-1,1", "seed=-1,1: seeds are whole numbers"),
         ("optim.lr=interval(0,1)", "an interval has no list of values"),
         ("sweep=networks,init_ablation", "one page at a time"),
+        ("+sweep.space={seed: [7]}", "a cell has no seed of its own"),
     ],
 )
 def test_a_comma_list_that_makes_no_sweep_is_refused(swept: str, message: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from setting import BATCH, NETWORK, TINY, Setting
+from setting import NETWORK, TINY, Setting
 from timing import Figure, Sample
 
 from runner import places
@@ -46,7 +46,7 @@ def steps(setting: Setting) -> list[Figure]:
     """One tiny run of ever more steps: steps a second stay what they were."""
     counts = setting.counts(1_000, 10_000, 100_000)
     tiny = (*TINY, "threads=1")
-    rates = [Sample((setting.runner(*tiny, steps=count)["images_per_second"] / BATCH,)) for count in counts]
+    rates = [Sample((count / setting.runner(*tiny, steps=count)["own_seconds"],)) for count in counts]
     figures = [
         Figure(f"a tiny run of {count:,} steps, steps/s", rate) for count, rate in zip(counts, rates, strict=True)
     ]  # the shortest is still its start for a good part

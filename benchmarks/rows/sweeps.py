@@ -100,7 +100,7 @@ def shared(setting: Setting) -> list[Figure]:
 def ablation(setting: Setting) -> list[Figure]:
     """The documents' longest question: four initializers at 100,000 steps, on three seeds."""
     steps = setting.count(100_000)
-    setting.probe("model=vgg_mini", *setting.data)
+    setting.probe("model=vgg_mini", "init=normal", *setting.data)
     done = setting.runner("-m", "executor=fused", "sweep=init_ablation", *setting.data, steps=steps)
     what = f"sweep=init_ablation, 12 runs of {steps:,} steps fused, s to the report"
     return [Figure(what, Sample((done["seconds"],)), less=True, limit=120)]

@@ -1,5 +1,6 @@
 """Jobs trained together: a process a GPU, or one for the CPU, in which each stack of runs is one program."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -25,6 +26,7 @@ class Crew:
     jobs: Connection
     news: Connection
     given: dict[Path, Job] = field(default_factory=dict)
+    since: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -112,7 +114,10 @@ class Fused:
         crew.process.join()
         self._crews.remove(crew)
         self._gpus.append(crew.gpu)
-        return [Ended(job, crew.process.exitcode or 0, crew.log) for job in crew.given.values()]
+        begun = [job for job in crew.given.values() if job.began_after(crew.since)]
+        guilty = begun or list(crew.given.values())
+        code = crew.process.exitcode or 0
+        return [Ended(job, code, crew.log, begun=job in guilty) for job in crew.given.values()]
 
     def stop(self) -> None:
         for crew in self._crews:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from typing import Self
@@ -50,10 +51,8 @@ class Local:
 
     def open_slots(self, device: str, threads: int) -> str:
         gpus = self.server.gpus(device)
-        places: list[str | None] = [*gpus] * self.slots_per_gpu or [None] * (
-            self.slots or max(1, cores() // threads)
-        )
-        self._free = places[: self.slots]
+        at_once = len(gpus) * self.slots_per_gpu or max(1, cores() // threads)
+        self._free = list(islice(cycle(gpus or [None]), self.slots or at_once))
         return f"{len(self._free)} at once"
 
     @property

@@ -26,11 +26,13 @@ class Ended:
     Attributes:
         code: the exit status; negative for the signal that ended the process.
         log: where its output is.
+        begun: whether it was at work on the job.
     """
 
     job: Job
     code: int
     log: Path
+    begun: bool = True
 
 
 class Executor(Protocol):

@@ -2,9 +2,12 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from runner.config import RunConfig
 from runner.job import Result
+from runner.screen import took
 from runner.sweep.plan import Plan
 from runner.sweep.space import Cell, Claim
 from runner.sweep.statistics import Summary, summary
@@ -63,13 +66,13 @@ class Findings:
             cell,
             tuple(accuracies),
             claims,
-            tuple(claim for claim in claims if self._comparable(claim)),
+            tuple(claim for claim in claims if self._comparable(cell, claim)),
             sum(seconds) / len(seconds) if seconds else None,
             _notes(results, len(self.plan.seeds)),
         )
 
-    def _comparable(self, claim: Claim) -> bool:
-        config = self.plan.base
+    def _comparable(self, cell: Cell, claim: Claim) -> bool:
+        config = self.plan.of(cell)[0].order.config
         return config.data.name == "cifar10" and config.train.epochs is None and claim.steps == config.train.steps
 
     def table(self) -> list[tuple[str, ...]]:
@@ -87,19 +90,18 @@ class Findings:
             _percent(of.mean),
             _interval(of),
             "; ".join(map(_claim_text, row.claims)),
-            "" if row.seconds is None else f"{row.seconds:.0f} s",
+            "" if row.seconds is None else took(row.seconds),
             row.notes,
         )
 
     def caption(self) -> str:
         """What the table is of."""
-        config = self.plan.base
-        data = f"{config.data.name} ({config.data.note})" if config.data.note else config.data.name
-        length = f"{config.train.steps} steps" if config.train.epochs is None else f"{config.train.epochs:g} epochs"
+        configs = [trial.order.config for trial in self.plan.trials]
         seeds = ", ".join(map(str, self.plan.seeds))
-        models = {trial.order.config.model.name for trial in self.plan.trials}
-        of = f" of {config.model.name}" if len(models) == 1 else ""
-        return f"Test accuracy{of} on {data}; {length} of {config.train.batch} images; seeds {seeds}."
+        models = _all(config.model.name for config in configs)
+        of = f" of {models}" if "," not in models else ""
+        data, batches = _all(map(_data, configs)), _all(str(config.train.batch) for config in configs)
+        return f"Test accuracy{of} on {data}; {_all(map(_length, configs))} of {batches} images; seeds {seeds}."
 
     def markdown(self) -> str:
         """The whole report as Markdown."""
@@ -141,6 +143,19 @@ class Findings:
         """How many trials failed."""
         results = [trial.job.result() for trial in self.plan.trials]
         return sum(result is not None and result.status == "failed" for result in results)
+
+
+def _all(values: Iterable[str]) -> str:
+    """What there is, each once."""
+    return ", ".join(dict.fromkeys(values))
+
+
+def _data(config: RunConfig) -> str:
+    return f"{config.data.name} ({config.data.note})" if config.data.note else config.data.name
+
+
+def _length(config: RunConfig) -> str:
+    return f"{config.train.steps} steps" if config.train.epochs is None else f"{config.train.epochs:g} epochs"
 
 
 def _notes(results: list[Result], wanted: int) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from runner.config import Track, digest
 from runner.data import load
@@ -76,13 +77,18 @@ class Page:
         note = {"data.note": config.data.note} if config.data.note else {}
         return Facts(
             name=self.plan.title,
-            params={key: plain(value) for key, value in flat(config).items()},
+            params={key: plain(value) for key, value in self._common().items()},
             tags={"sweep": self.plan.title, "data": config.data.name, **note},
             config=config_yaml(config),
             dataset=dataset_facts(load(config.data)),
             parent=None,
             environment=environment(),
         )
+
+    def _common(self) -> dict[str, Any]:
+        """What all trials have in common, as one would type it."""
+        first, *others = [flat(trial.order.config) for trial in self.plan.trials]
+        return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
 
     def _track(self) -> Track:
         return replace(self.plan.base.track, system_metrics=False)

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from runner.job import Result
-from runner.screen import terminal
+from runner.screen import terminal, took
 from runner.sweep.plan import Plan, Trial
 
 
@@ -64,7 +64,7 @@ class Board:
         self._done += 1
         outcome = f"failed: {result.error}"
         if result.accuracy is not None:
-            outcome = f"{100 * result.accuracy:.1f}% in {result.seconds:.0f} s"
+            outcome = f"{100 * result.accuracy:.1f}% in {took(result.seconds)}"
         self.say(f"[{self._done}/{self._planned}] {trial.order.name}: {outcome}")
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from runner.execute import executor
 from runner.execute.server import Ended, Executor
-from runner.job import PATIENCE, Result, held
+from runner.job import BUSY, PATIENCE, Result, held
 from runner.report.findings import Findings
 from runner.report.page import Page
 from runner.screen import command_line
@@ -111,9 +111,13 @@ class Controller:
             self._board.update([self._trials[job.folder] for job in self._executor.running])
 
     def _begin(self, trial: Trial, parent: str | None) -> None:
-        trial.job.give(replace(trial.order, parent=parent))
-        trial.job.try_again()
         self._study.ask(trial)
+        if trial.job.finished and not self._tries[trial.job.folder]:  # by a process that outlived its controller
+            self._end(Ended(trial.job, 0, trial.job.log))
+            return
+        trial.job.give(replace(trial.order, parent=parent))
+        if not trial.job.finished:
+            trial.job.try_again()
         self._tries[trial.job.folder] += 1
         self._executor.start(trial.job)
 
@@ -121,6 +125,12 @@ class Controller:
         trial = self._trials[ended.job.folder]
         result = ended.job.result()
         if result is None and self._stop():
+            return
+        if result is None and ended.code == BUSY:
+            self._board.say(f"{trial.order.name}: another process is running it; waiting for its end")
+        if result is None and (ended.code == BUSY or not ended.begun):
+            self._tries[ended.job.folder] -= 1
+            self._waiting.append(trial)
             return
         if result is None and self._tries[ended.job.folder] < TRIES:
             self._board.say(f"{trial.order.name}: {_death(ended.code)}; going on from its checkpoint")

@@ -15,7 +15,7 @@ from runner.explain import explain, refuse_nameless
 from runner.job import Job, Order, job_name
 from runner.settle import settled
 from runner.sweep.compose import Composer
-from runner.sweep.space import Cell, Page, Request, cells, page_of, request
+from runner.sweep.space import Cell, Page, Request, cells, key_of, page_of, request
 from runner.words import command
 
 Say = Callable[[str], None]
@@ -56,12 +56,7 @@ class Plan:
 
     def open_trials(self) -> list[Trial]:
         """Those that are still to be run: all but the finished ones, unless they are to start over."""
-        return [trial for trial in self.trials if self.base.fresh or not _finished(trial.job)]
-
-
-def _finished(job: Job) -> bool:
-    result = job.result()
-    return result is not None and result.status == "finished"
+        return [trial for trial in self.trials if self.base.fresh or not trial.job.finished]
 
 
 def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say: Say) -> Plan:
@@ -74,12 +69,12 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     compared = tuple(cells(page, asked.swept))
     _refuse_overruled(compared, asked)
     configs = _composed(compared, asked, config, loader)
-    base, *configs = settled([from_hydra(config), *configs], say)
-    _refuse_twins(compared, configs)
+    base, *configs = settled([_base(config, configs, asked), *configs], say)
     seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
     title = page.name or "-".join(asked.swept) or "seeds"
     folder = Path(base.out) / "sweeps" / f"{title}-{_identity(page, asked, base)}"
     digests = [load_for(config).digest for config in configs]
+    _refuse_twins(compared, configs, digests)
     trials = tuple(
         _trial(cell, replace(config, seed=seed), data, folder, title)
         for seed in seeds
@@ -90,11 +85,24 @@ def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say
     return Plan(page, how, title, folder, base, compared, seeds, trials)
 
 
+def _base(config: DictConfig, configs: list[RunConfig], asked: Request) -> RunConfig:
+    """The configuration that the cells start from; on a cell's data where they differ in that."""
+    try:
+        base = from_hydra(config)
+    except ConfigError:  # it lacks what the cells say
+        return configs[0]
+    return replace(base, data=configs[0].data) if _compares_data(asked) else base
+
+
+def _compares_data(asked: Request) -> bool:
+    return any(key_of(key).partition(".")[0] == "data" for key in asked.swept)
+
+
 def _refuse_overruled(compared: tuple[Cell, ...], asked: Request) -> None:
     """What is typed for every run must not be what the cells differ in."""
     for override in asked.fixed:
-        key = override.partition("=")[0]
-        cells = [cell for cell in compared if any(own.partition("=")[0] == key for own in cell.overrides)]
+        key = key_of(override)
+        cells = [cell for cell in compared if any(key_of(own) == key for own in cell.overrides)]
         if cells:
             names = "; ".join(cell.name for cell in cells)
             raise ConfigError(f"{override}: the cells say themselves what {key} is ({names})")
@@ -103,6 +111,8 @@ def _refuse_overruled(compared: tuple[Cell, ...], asked: Request) -> None:
 def _identity(page: Page, asked: Request, base: RunConfig) -> str:
     """Of the question, whatever cells and seeds it is answered with: more of them go on with the same sweep."""
     what = replace(base, seed=0).what()
+    if _compares_data(asked):
+        del what["data"]
     return digest([page.name, sorted({*page.space, *asked.swept}), what])
 
 
@@ -142,10 +152,10 @@ def _own_choices(config: DictConfig) -> str | None:
     return next((source.path for source in sources if source.provider == "command-line"), None)
 
 
-def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig]) -> None:
+def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig], digests: list[str]) -> None:
     first: dict[str, str] = {}
-    for cell, config in zip(compared, configs, strict=True):
-        identity = config.identity
+    for cell, config, data in zip(compared, configs, digests, strict=True):
+        identity = job_name(config, data)
         if identity in first:
             other = "another cell of that name" if first[identity] == cell.name else repr(first[identity])
             raise ConfigError(f"{cell.name!r} is the same configuration as {other}")

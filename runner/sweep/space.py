@@ -91,9 +91,22 @@ class Request:
 
     def alters(self) -> bool:
         """Whether it asks for other networks or another training than a page does: its claims are of neither."""
-        keys = {*self.swept, *(override.partition("=")[0] for override in self.fixed)}
-        groups = {key.lstrip("+~").partition(".")[0] for key in keys}
-        return bool(groups & {"model", "optim", "activation", "init", "augment", "schedule"})
+        keys = {*self.swept, *map(key_of, self.fixed)}
+        groups = {key.partition(".")[0] for key in keys}
+        altered = groups & {"model", "optim", "activation", "init", "augment", "schedule"}
+        return bool(altered or {key for key in keys if key.startswith(("train.", "data."))} - SAME_TRAINING)
+
+
+SAME_TRAINING = {
+    *(f"train.{key}" for key in ("steps", "eval_every", "eval_batch", "precision", "loader", "compile")),
+    *("train.checkpoint_seconds", "data.root", "data.download", "data.path", "data.train", "data.test"),
+}
+"""What may be typed beside a page whose claims are still of this training; a claim names its steps itself."""
+
+
+def key_of(override: str) -> str:
+    """What an override sets: `optim.lr` of `++optim.lr=0.1`."""
+    return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
 def request(arguments: Sequence[str]) -> Request:
@@ -109,9 +122,12 @@ def request(arguments: Sequence[str]) -> Request:
             fixed.append(override.input_line)
             continue
         key, values = override.get_key_element(), _values(override)
+        if len(values) == 1 and key_of(key) != "seed":
+            fixed.append(f"{key}={values[0]}")
+            continue
         if key == "sweep":
             raise ConfigError(f"{override.input_line}: one page at a time; type one command a page")
-        if key == "seed":
+        if key_of(key) == "seed":
             seeds = _seeds(override, values)
         else:
             swept[key] = values
@@ -143,6 +159,8 @@ def cells(page: Page, swept: Mapping[str, Sequence[str]]) -> list[Cell]:
     if not own and not swept:
         return [Cell("as given", ())]
     found = [_joined(a, b) for a in own or [Cell("", ())] for b in across]
+    if any(key_of(override) == "seed" for cell in found for override in cell.overrides):
+        raise ConfigError("sweep: a cell has no seed of its own; sweep.seeds=5 and seed=0,1 are for all cells")
     names = [cell.name for cell in found]
     if page.baseline is not None and not swept and page.baseline not in names:
         raise ConfigError(

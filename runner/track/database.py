@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from runner.config import ConfigError
 from runner.track.facts import DatasetFacts, Facts
 from runner.track.runs import Run
 from runner.track.writer import Point
@@ -64,6 +65,10 @@ class Database:
         if not file.exists():
             return None
         connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA schema_version")
+        except sqlite3.DatabaseError as problem:
+            raise ConfigError(f"{file} cannot be used as MLflow's database: {problem}") from problem
         if all(_columns(connection, table) == set(names.split()) for table, names in COLUMNS.items()):
             found = connection.execute(EXPERIMENT, (experiment,)).fetchall()
             if len(found) == 1:

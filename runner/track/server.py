@@ -56,8 +56,9 @@ def _check_free(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as problem:
-            raise ConfigError(f"--port {port} cannot be used ({problem.strerror}); take another") from problem
+        except (OSError, OverflowError) as problem:
+            why = problem.strerror if isinstance(problem, OSError) else "there is no such port"
+            raise ConfigError(f"--port {port} cannot be used ({why}); take another") from problem
 
 
 @contextmanager
