@@ -12,7 +12,7 @@ LONG = (*TINY, "train.steps=4000", "train.eval_every=2000")
 
 
 def test_a_trial_that_ends_after_its_controller_was_killed_is_not_run_again(tmp_path: Path) -> None:
-    words = ("-m", "optim=adam,momentum", "seed=0", *LONG)
+    words = ("-m", "optim=adam,momentum", "sweep.seeds=1", *LONG)
     with going(tmp_path, *words) as sweep:
         eventually(lambda: len(list(tmp_path.rglob("progress.json"))) == 2, "both trials' first steps")
         left = workers(psutil.Process(sweep.process.pid))
