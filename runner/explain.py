@@ -110,6 +110,13 @@ def for_cells(arguments: Sequence[str]) -> list[str]:
     return found
 
 
+def as_typed(word: str) -> str:
+    """The inverse of what `for_cells` does to a word."""
+    key, wrapped, value = word.partition("=choice(")
+    plain = f"{key}={value.removesuffix(')')}"
+    return plain if wrapped and not lists([plain]) else word
+
+
 def refuse_nameless(overrides: Sequence[str]) -> None:
     """Refuses to choose from a group by something that is no name, such as `optim=null`.
 

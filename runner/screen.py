@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from runner.explain import as_typed
 from runner.job import Result
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def terminal() -> Console:
 
 def command_line(*, going_on: bool = False) -> str:
     """This program's command as typed, or the one that goes on with what it began."""
-    words = [word for word in sys.argv[1:] if not (going_on and word.startswith("fresh="))]
+    words = [as_typed(word) for word in sys.argv[1:] if not (going_on and word.startswith("fresh="))]
     return shlex.join(["python", "-m", "runner", *words])
 
 

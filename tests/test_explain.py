@@ -6,7 +6,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner.compose import compose
 from runner.config import from_hydra
-from runner.explain import explain
+from runner.explain import as_typed, explain, for_cells
 
 
 def explained(*overrides: str) -> list[str]:
@@ -92,3 +92,11 @@ def test_the_choices_of_ones_own_folder_are_known(tmp_path_factory: pytest.TempP
         compose(["optim=minee"], str(own))
     line = explain(refused.value, ["optim=minee"], str(own))
     assert line.endswith("(nearest: 'mine')")
+
+
+@pytest.mark.parametrize("value", ["0.05", "[8,16]", "null", "'a b'"])
+def test_options_of_a_swept_group_are_left_to_the_cells_and_told_as_typed(value: str) -> None:
+    typed = ["-m", "init=normal,truncated_normal", f"init.std={value}", "optim.lr=0.1", "train.batch=5,10"]
+    handed = for_cells(typed)
+    assert handed == ["-m", typed[1], f"init.std=choice({value})", *typed[3:]]
+    assert [as_typed(word) for word in handed] == typed
