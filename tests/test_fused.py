@@ -107,7 +107,7 @@ def test_a_stack_that_does_not_fit_the_memory_is_halved(tmp_path: Path) -> None:
         assert sweep.end() == 0, sweep.output
         assert "[8/8]" in sweep.output
     (log,) = tmp_path.glob("outputs/sweeps/*/fused-*.txt")
-    assert "8 at once do not fit the memory; trying half as many" in log.read_text()
+    assert "8 runs at once do not fit the memory; trying half as many" in log.read_text()
     assert {run.info.status for run in trials_of(tmp_path).values()} == {"FINISHED"}
 
 

@@ -35,7 +35,7 @@ def serve(uri: str, *, port: int) -> None:
             "or say where the runs are with --uri"
         )
     _check_free(port)
-    with tempfile.TemporaryFile("w+") as output, _stopping_on_sigterm():
+    with tempfile.TemporaryFile("w+") as output, _stopping_on_signals():
         try:
             with _server(uri, port, output) as server:
                 _await_answer(server, port, output)
@@ -62,13 +62,15 @@ def _check_free(port: int) -> None:
 
 
 @contextmanager
-def _stopping_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends the server as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _stopping_on_signals() -> Iterator[None]:
+    """SIGTERM ends the server as Ctrl-C does, also in the background, where a shell lets it be ignored."""
+    ending = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, signal.default_int_handler) for number in ending]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(ending, before, strict=True):
+            signal.signal(number, handler)
 
 
 @contextmanager
