@@ -14,6 +14,7 @@ import tempfile
 import time
 import traceback
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -87,8 +88,11 @@ def _timed(row: str, kind: str, setting: Setting) -> list[str]:
 
 
 def _commit() -> str:
-    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+"]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "no checkout"
+    """What was measured; with a plus where it has been changed since."""
+    git = partial(subprocess.run, cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = git(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
+    changed = git(["git", "status", "--porcelain", "runner", "conf", "sweeps", "benchmarks"]).stdout
+    return f"{commit}+" if changed else commit or "no checkout"
 
 
 def _made(options: Namespace, setting: Setting) -> str:

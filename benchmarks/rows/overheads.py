@@ -57,7 +57,7 @@ def own_time(setting: Setting) -> list[Figure]:
     return figures
 
 
-def logging(setting: Setting, steps: int = 600) -> list[Figure]:
+def logging(setting: Setting, steps: int = 1_200) -> list[Figure]:
     """The same run with MLflow and without."""
     words, steps = (*NETWORK, *FEW), setting.count(steps)
     found = in_turn(
