@@ -50,12 +50,7 @@ def row(
     if setting.device == "cpu":  # on a GPU ours says what is taken there, and the peer's what is taken beside it
         figures.append(Figure("a run's peak memory, MiB", memory[0], "Lightning, fp32", memory[1], less=True))
     if compiled:
-        found = in_turn(
-            setting.count(rounds), {way: partial(beyond, setting, setting.count(steps), way) for way in COMPILED}
-        )
-        ways = {way: sample(found[way], "steps_per_second") for way in COMPILED}
-        assert ways["true"] is not None
-        figures.append(Figure("a run in bf16, train.compile=true, steps/s", ways["true"], "false", ways["false"]))
+        figures.append(_compiled(setting, setting.count(steps), setting.count(rounds)))
     return [*figures, *(share(setting, precision, found[precision], BATCH) for precision in ("bf16", "fp32"))]
 
 
@@ -63,6 +58,13 @@ def ours(setting: Setting, precision: str, steps: int) -> Measured:
     """A run of ours, with its steps a second."""
     done = setting.runner(*NETWORK, *setting.data, f"train.precision={precision}", steps=steps)
     return {**done, "steps_per_second": done["images_per_second"] / BATCH}
+
+
+def _compiled(setting: Setting, steps: int, rounds: int) -> Figure:
+    found = in_turn(rounds, {way: partial(beyond, setting, steps, way) for way in COMPILED})
+    rates = {way: sample(found[way], "steps_per_second") for way in COMPILED}
+    assert rates["true"] is not None
+    return Figure("a run in bf16, train.compile=true, steps/s", rates["true"], "false", rates["false"])
 
 
 def beyond(setting: Setting, steps: int, compiled: str) -> Measured:
