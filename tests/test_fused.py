@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
-from program import TINY, curves, eventually, going, runner, runs
+from program import TINY, artifacts, curves, eventually, going, runner, runs
 from test_sweep import steps_done, study, table, trials_of, workers
 
 EXACT = (*TINY, "train.precision=fp64", "train.steps=60", "train.eval_every=25")
@@ -114,8 +114,7 @@ def test_a_stack_that_does_not_fit_the_memory_is_halved(tmp_path: Path) -> None:
 def test_a_trial_that_cannot_write_fails_and_the_others_finish(tmp_path: Path) -> None:
     with going(tmp_path, *GRID, *LONG) as sweep:
         eventually(lambda: under_way(tmp_path), "all trials' first steps")
-        files, *_ = sorted(tmp_path.glob("mlruns/*/*/artifacts/config.yaml"))
-        broken = files.parent
+        broken = artifacts(next(iter(trials_of(tmp_path).values())))
         broken.rename(tmp_path / "elsewhere")
         broken.touch()  # a file, where its folder was
         assert sweep.end() == 1, sweep.output
