@@ -25,6 +25,7 @@ def main() -> None:
     arguments = sorted(sys.argv[1:], key=lambda word: word not in SWEEP)  # Hydra wants it before the overrides
     if set(SWEEP) & set(arguments):
         arguments = for_cells(arguments)
+    arguments = ["plan=true" if word == "--plan" else word for word in arguments]
     sys.argv = ["runner", *arguments]
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
@@ -79,7 +80,7 @@ def _hydra(composed: list[DictConfig]) -> None:
 
 def _one(cfg: DictConfig) -> RunConfig:
     page = OmegaConf.select(cfg, "sweep.name")
-    for_sweeps = [word for word in sys.argv[1:] if word.startswith(("sweep.", "executor.", "executor="))]
+    for_sweeps = [word for word in sys.argv[1:] if word.startswith(("sweep.", "executor.", "executor=", "plan="))]
     if page is None and for_sweeps:
         raise ConfigError(f"{for_sweeps[0]} is for sweeps, and this is one run: python -m runner -m ...")
     if page is not None:

@@ -1,7 +1,6 @@
 """From a configuration to what trains: the only order of construction."""
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -98,7 +97,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     whole, test = _examples_on(dataset, _where_images_are(config, dataset, device), device)
     training, validation = _split(whole, config)
     network = _network(config, dataset).to(device, exact)
-    steps = _steps(config, len(training))
+    steps = config.steps(len(whole))
     return Parts(
         network=network,
         rule=choose(OPTIMIZERS, config.optim)(),
@@ -197,13 +196,6 @@ def _split(whole: Examples, config: RunConfig) -> tuple[Examples, Examples]:
     order = draws.permutation(of_seed, len(whole))
     parts = order[held_out:].sort().values, order[:held_out].sort().values
     return replace(whole, which=parts[0]), replace(whole, which=parts[1])
-
-
-def _steps(config: RunConfig, images: int) -> int:
-    if config.train.epochs is not None:
-        return max(1, math.ceil(config.train.epochs * (images // config.train.batch)))
-    assert config.train.steps is not None
-    return config.train.steps
 
 
 def _scale(config: RunConfig, training: Examples) -> Callable[[Tensor], Tensor]:

@@ -5,6 +5,7 @@ Below this file nobody sees a DictConfig, looks up a default, or meets an option
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -133,11 +134,15 @@ class Executor:
         name: `local` runs each in a process of its own, `fused` many as one program.
         slots: trials at once; None for one a core, or `slots_per_gpu` a GPU; fused, for what is fastest.
         slots_per_gpu: trials at once on a GPU; fused, stacks of trials.
+        devices: the GPUs to use, by number; None for all.
+        tries: how often a trial is begun whose process dies.
     """
 
     name: Literal["local", "fused"]
     slots: Count | None
     slots_per_gpu: Count
+    devices: tuple[NonNegativeInt, ...] | None
+    tries: Count
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,18 @@ class RunConfig:
     threads: Count | None
     out: str
     fresh: bool
+
+    def steps(self, images: int) -> int:
+        """Steps of the run.
+
+        Args:
+            images: of the training set, those included that are held out from it.
+        """
+        if self.train.epochs is None:
+            assert self.train.steps is not None
+            return self.train.steps
+        kept = images - round(self.train.validation * images)
+        return max(1, math.ceil(self.train.epochs * (kept // self.train.batch)))
 
     def what(self) -> dict[str, Any]:
         """The part of the configuration that determines the numbers, as plain data: not where or how it is kept."""
@@ -227,7 +244,7 @@ def executor(cfg: DictConfig) -> Executor:
     return found
 
 
-NOT_OF_A_RUN = ("sweep", "executor", "hydra", "rates")
+NOT_OF_A_RUN = ("sweep", "executor", "hydra", "rates", "plan")
 """What the configuration says beside a run: which runs there are, and how a list of them is executed."""
 
 

@@ -164,7 +164,7 @@ class Crew:
         seat = self._running[member]
         try:
             seat.running.tell(records)
-            if member.done:
+            if member.done or member.paused:
                 self._end(member)
         except Exception as problem:  # a failed trial is a result
             if out_of_memory(problem):

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -20,7 +20,7 @@ from runner.files import whole
 PATIENCE = 120.0
 """Seconds to wait for the worker of a controller that was killed: it makes its checkpoint and ends."""
 
-Status = Literal["finished", "stopped", "failed"]
+Status = Literal["finished", "stopped", "failed", "pruned"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Order:
         command: what a person types to repeat the run.
         parent: MLflow's id of the sweep that the run belongs to.
         tags: more tags of its page.
+        until: the step to stop at with a checkpoint, evaluated; None for the run's end.
     """
 
     config: RunConfig
@@ -38,6 +39,7 @@ class Order:
     command: str
     parent: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Result:
     Attributes:
         steps: steps done.
         accuracy: share of the test images whose class was found; loss: on the same.
+        validation_accuracy, validation_loss: the same of the images held out from training, where there are any.
         images: test images, so that `accuracy` has the standard error sqrt(a (1 - a) / images).
         diverged: the loss became infinite or no number, and the run was ended there.
         seconds: training and evaluation, over all of the run's parts where it was stopped and continued.
@@ -58,6 +61,8 @@ class Result:
     steps: int = 0
     accuracy: float | None = None
     loss: float | None = None
+    validation_accuracy: float | None = None
+    validation_loss: float | None = None
     images: int = 0
     diverged: bool = False
     seconds: float = 0.0
@@ -110,6 +115,10 @@ class Job:
         return self.folder / "checkpoint.pt"
 
     @property
+    def curve(self) -> Path:
+        return self.folder / "evaluations.jsonl"
+
+    @property
     def log(self) -> Path:
         return self.folder / "log.txt"
 
@@ -142,6 +151,30 @@ class Job:
         result = self.result()
         return result is not None and result.status == "finished"
 
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to be run of it: it is finished, or was given up."""
+        result = self.result()
+        return result is not None and result.status in ("finished", "pruned")
+
+    def evaluations(self) -> list[dict[str, float]]:
+        """What was measured at each evaluation so far: `step`, and metrics by name."""
+        try:
+            text = self.curve.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def evaluated(self, points: Iterable[Mapping[str, float]], *, more: bool = True) -> None:
+        """Writes what was measured at evaluations, beside what is there if `more`."""
+        lines = "".join(json.dumps(point) + "\n" for point in points)
+        if more:
+            with self.curve.open("a", encoding="utf-8") as file:
+                file.write(lines)
+        else:
+            with whole(self.curve, durable=False) as beside:
+                beside.write_text(lines, encoding="utf-8")
+
     def end(self, result: Result) -> None:
         """Writes the result."""
         write_json(asdict(result), self.folder / "result.json")
@@ -169,7 +202,7 @@ class Job:
         A finished one, or any if `fresh`, starts over; a failed one goes on from its checkpoint.
         """
         if fresh or self.finished:
-            for file in (self.checkpoint, self.progress, self.folder / "run.json"):
+            for file in (self.checkpoint, self.progress, self.curve, self.folder / "run.json"):
                 file.unlink(missing_ok=True)
         self.try_again()  # last, so that a finished job stays one until then
 
@@ -177,41 +210,49 @@ class Job:
         """Holds the job's lock; see `held`."""
         return held(self.folder, "this very run", patience=patience)
 
+    def reserved(self) -> contextlib.AbstractContextManager[None]:
+        """Holds the job for a controller, which is going to have it run; see `held`."""
+        return held(self.folder, "this very trial", lock="controller")
+
 
 @contextlib.contextmanager
-def held(folder: Path, what: str, *, patience: float = 0.0) -> Iterator[None]:
+def held(
+    folder: Path, what: str, *, patience: float = 0.0, lock: str = "lock", shared: bool = False
+) -> Iterator[None]:
     """Holds the lock of a folder, which is made where it is not there.
 
     Args:
         what: what the lock stands for, for the message.
         patience: seconds to wait for another process to let go.
+        lock: the name of the file.
+        shared: whether others may hold it too, if they share it.
 
     Raises:
         Busy: another process holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a+")
+        file = (folder / lock).open("a+")
     except OSError as problem:
         raise ConfigError(
             f"{folder} cannot be written ({problem.strerror}); out=... takes another place"
         ) from problem
-    with lock:
+    with file:
         until = time.monotonic() + patience
-        while not _locked(lock):
+        while not _locked(file, shared):
             if time.monotonic() > until:
-                lock.seek(0)
-                raise Busy(f"{what} is going on already, in process {lock.read() or '?'}")
-            time.sleep(0.1)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+                file.seek(0)
+                raise Busy(f"{what} is going on already, in process {file.read() or '?'}")
+            time.sleep(0.02)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 
-def _locked(lock: IO[str]) -> bool:
+def _locked(file: IO[str], shared: bool) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psutil
 import torch
@@ -46,6 +46,27 @@ def places(parts: Parts, configs: Sequence[RunConfig]) -> int:
             write_json(_measured(parts, configs), file)
         found: int = json.loads(file.read_text())
     return found
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a step of a run, and of an evaluation, while `size` runs are trained at once."""
+
+    step: float
+    evaluation: float
+
+
+def pace(parts: Parts, configs: Sequence[RunConfig], size: int) -> Pace:
+    """How long a run of a family takes, measured in a stack of that size; its runs share the time of a stack."""
+    parts = replace(parts, network=copy.deepcopy(parts.network))
+    stack, members = _stack(parts, configs, size)
+    step = 1 / _timed(stack, size)
+    few = replace(parts.test, which=parts.test.which[: 4 * configs[0].train.eval_batch])
+    began = time.perf_counter()
+    outputs = stack.outputs(members, [few] * size, augment=configs[0].train.augment_test)
+    float(outputs.sum())  # waits for the device
+    images = len(parts.test) + len(parts.validation)
+    return Pace(step, (time.perf_counter() - began) / size * images / max(1, len(few)))
 
 
 def out_of_memory(problem: Exception) -> bool:
@@ -101,14 +122,25 @@ def _fits_twice(device: torch.device, before: int) -> bool:
 
 def _speed(parts: Parts, configs: Sequence[RunConfig], size: int) -> float:
     """Steps of runs in a second, in a stack of that size."""
+    stack, members = _stack(parts, configs, size)
+    if parts.device.type == "cuda":  # there must be memory for an evaluation too
+        few = replace(parts.test, which=parts.test.which[: configs[0].train.eval_batch])
+        stack.outputs(members, [few] * size, augment=configs[0].train.augment_test)
+    return _timed(stack, size)
+
+
+def _stack(parts: Parts, configs: Sequence[RunConfig], size: int) -> tuple[Stack, list[Member]]:
+    """A stack of runs that have begun."""
     stack = Stack(parts, configs, size)
     members = [Member(parts, configs[0], State(0, torch.zeros(3, dtype=torch.float64))) for _ in range(size)]
     for member in members:
         stack.put(member)
     _seconds(stack, 2)  # choosing kernels, capturing
-    if parts.device.type == "cuda":  # there must be memory for an evaluation too
-        few = replace(parts.test, which=parts.test.which[: configs[0].train.eval_batch])
-        stack.outputs(members, [few] * size, augment=configs[0].train.augment_test)
+    return stack, members
+
+
+def _timed(stack: Stack, size: int) -> float:
+    """Steps of runs in a second."""
     steps, spent = 1, 0.0
     while (spent := _seconds(stack, steps)) < SECONDS and steps < LOOK_EVERY:
         steps = min(LOOK_EVERY, 4 * steps)

@@ -26,6 +26,9 @@ from runner.stack import Member, Stack
 from runner.track import Thinner, Tracker, open_tracker, tracking_uri
 from runner.train import Record, evaluations, train
 
+EVALUATED = "test/accuracy"
+"""What the record of an evaluation has, and no other."""
+
 
 class Watch(Protocol):
     """Who is told how a run gets on."""
@@ -137,6 +140,9 @@ class Running:
         self._thinner = Thinner(math.ceil(self.parts.steps / self.config.track.points))
         for step, metrics in self.course.history:
             self.tracker.log(step, self._thinner.point(step, metrics))
+        self.job.evaluated(
+            ({"step": step, **metrics} for step, metrics in self.course.history if EVALUATED in metrics), more=False
+        )
 
     def _measured(self) -> dict[str, int | str]:
         parts = self.parts
@@ -145,7 +151,7 @@ class Running:
 
     def join(self, stack: Stack) -> Member:
         """Takes a place in a stack; the clock runs from here."""
-        self._stack, self.member = stack, Member(self.parts, self.config, self.course.state)
+        self._stack, self.member = stack, Member(self.parts, self.config, self.course.state, self.order.until)
         stack.put(self.member, self.memory)
         self.memory = None
         self._before, self._began = self.course.seconds, time.monotonic()
@@ -192,12 +198,14 @@ class Running:
         course.test_logits = record.test_logits
         if point := self._thinner.point(record.step, record.metrics):
             self.tracker.log(record.step, {**point, "images_per_second": speed})
+        if EVALUATED in record.metrics:
+            self.job.evaluated([{"step": record.step, **record.metrics}])
         self.watch.record(record, speed)
 
     def finish(self) -> Result:
         """The end of a run, or of the part of it that a stop left; the result of an ended one is written."""
         if not self.member.done:
-            self.tracker.finish("KILLED")
+            self.tracker.finish("SCHEDULED" if self.member.paused else "KILLED")
             return self._result("stopped")
         assert self.course.test_logits is not None
         with tempfile.TemporaryDirectory() as folder:
@@ -207,7 +215,13 @@ class Running:
         self.tracker.finish("FINISHED")
         metrics = self.course.history[-1][1]
         accuracy, loss = metrics["test/accuracy"], metrics["test/loss"]
-        result = replace(self._result("finished"), accuracy=accuracy, loss=loss)
+        result = replace(
+            self._result("finished"),
+            accuracy=accuracy,
+            loss=loss,
+            validation_accuracy=metrics.get("validation/accuracy"),
+            validation_loss=metrics.get("validation/loss"),
+        )
         self.job.end(result)
         if result.run_id is not None:  # its page has the weights
             self.job.checkpoint.unlink(missing_ok=True)

@@ -14,7 +14,8 @@ from timing import Figure, Sample
 from runner import places
 from runner.compose import register_pages
 from runner.job import Result
-from runner.sweep.plan import Plan, plan
+from runner.sweep.plan import Plan
+from runner.sweep.planner import plan
 from runner.sweep.study import Study
 
 LOOKS = 20

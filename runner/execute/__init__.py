@@ -17,7 +17,7 @@ def executor(how: config.Executor, folder: Path, preload: tuple[str, ...]) -> Ex
         folder: of the sweep.
         preload: modules that the trials need beside those of every run.
     """
-    server = Server(preload)
+    server = Server(preload, how.devices)
     if how.name == "fused":
         return Fused(server, how.slots, how.slots_per_gpu, folder)
     return Local(server, how.slots, how.slots_per_gpu)

@@ -11,9 +11,13 @@ from typing import Self
 from runner.config import RunConfig
 from runner.execute.server import Ended, Server
 from runner.job import Job
+from runner.machine import cores
 
 AHEAD = 256
 """Jobs that a process is given at once, so that it can choose among them."""
+
+TOGETHER = 16
+"""About how many runs a process trains at once where nobody says; it finds out by itself."""
 
 
 @dataclass
@@ -66,6 +70,17 @@ class Fused:
         self._gpus = [*self.server.gpus(device)] * self.slots_per_gpu or [None]
         size = "as many as it is good for" if self.slots is None else str(self.slots)
         return f"fused on {len(self._gpus)} {'CPU' if self._gpus == [None] else 'GPU'}: {size} at once"
+
+    def seconds(self, configs: Sequence[RunConfig], threads: int) -> list[tuple[float, float]]:
+        return self.server.seconds(configs, self._gpus, self.slots, cores())
+
+    @property
+    def at_once(self) -> int:
+        return (self.slots or TOGETHER) * max(1, len(self._gpus) + len(self._crews))
+
+    @property
+    def lanes(self) -> int:
+        return len(self._gpus) + len(self._crews)
 
     @property
     def has_room(self) -> bool:

@@ -55,6 +55,17 @@ class Local:
         self._free = list(islice(cycle(gpus or [None]), self.slots or at_once))
         return f"{len(self._free)} at once"
 
+    def seconds(self, configs: Sequence[RunConfig], threads: int) -> list[tuple[float, float]]:
+        return self.server.seconds(configs, self._free, 1, threads)
+
+    @property
+    def at_once(self) -> int:
+        return len(self._free) + len(self._running)
+
+    @property
+    def lanes(self) -> int:
+        return self.at_once
+
     @property
     def has_room(self) -> bool:
         return bool(self._free)

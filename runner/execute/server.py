@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol, Self
 
 from runner.config import ConfigError, RunConfig
@@ -54,6 +55,17 @@ class Executor(Protocol):
     def open_slots(self, device: str, threads: int) -> str:
         """Decides how many jobs run at once, and where; says so in a few words."""
 
+    def seconds(self, configs: Sequence[RunConfig], threads: int) -> list[tuple[float, float]]:
+        """How long a step and an evaluation of each take, as one of so many slots, measured now."""
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs run at once; as many answers a sampler must do without when it is asked."""
+
+    @property
+    def lanes(self) -> int:
+        """Among how many the time is divided that `seconds` says."""
+
     @property
     def has_room(self) -> bool:
         """Whether another job may be started."""
@@ -78,9 +90,11 @@ class Server:
 
     Attributes:
         preload: modules that the server imports beside those of every run.
+        devices: the GPUs that may be used, by torch's numbers; None for all.
     """
 
     preload: tuple[str, ...]
+    devices: tuple[int, ...] | None = None
     context: ForkServerContext = field(init=False)
 
     def start(self) -> None:
@@ -101,25 +115,53 @@ class Server:
             raise ConfigError("\n".join(problems))
 
     def gpus(self, device: str) -> list[str]:
-        """The GPUs that a run on that device may use, as CUDA_VISIBLE_DEVICES names them; none for the CPU."""
+        """The GPUs that a run on that device may use, as CUDA_VISIBLE_DEVICES names them; none for the CPU.
+
+        Raises:
+            ConfigError: there is no GPU of a number in `executor.devices`.
+        """
         count = 0 if device == "cpu" else int(self._ask("gpus"))
+        missing = [number for number in self.devices or () if number >= count]
+        if missing:
+            raise ConfigError(f"executor.devices: there is no GPU {missing[0]}; torch sees {count} of them here")
         if not count:
             return []
-        chosen = range(count) if device in ("auto", "cuda") else [int(device.removeprefix("cuda:"))]
+        of_all = range(count) if self.devices is None else self.devices
+        chosen = of_all if device in ("auto", "cuda") else [int(device.removeprefix("cuda:"))]
         return [_visible(number) for number in chosen]
+
+    def seconds(
+        self, configs: Sequence[RunConfig], gpus: Sequence[str | None], together: int | None, threads: int
+    ) -> list[tuple[float, float]]:
+        """See `Executor`: measured at once for each of the `gpus`, or `None` for a process on the CPU."""
+        asked = [("paces", list(configs), gpu, together, threads) for gpu in gpus]
+        answers = list(zip(*self._ask_all(asked), strict=True))
+        return [(fmean(p.step for p in of), fmean(p.evaluation for p in of)) for of in answers]
 
     def _ask(self, question: str, *arguments: Any) -> Any:
         """The answer of a function of `execute.questions`, in a process of its own."""
-        ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=_answer, args=(theirs, question, *arguments))
-        process.start()
-        theirs.close()
-        try:
-            return ours.recv()
-        except EOFError:
-            raise RuntimeError(f"the process asked for {question!r} ended without an answer") from None
-        finally:
-            process.join()
+        [answer] = self._ask_all([(question, *arguments)])
+        return answer
+
+    def _ask_all(self, questions: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The answers to several questions at once, each in a process of its own."""
+        asked = []
+        for question in questions:
+            ours, theirs = self.context.Pipe(duplex=False)
+            process = self.context.Process(target=_answer, args=(theirs, *question))
+            process.start()
+            theirs.close()
+            asked.append((question[0], ours, process))
+        return [_received(*one) for one in asked]
+
+
+def _received(question: str, ours: Connection, process: ForkServerProcess) -> Any:
+    try:
+        return ours.recv()
+    except EOFError:
+        raise RuntimeError(f"the process asked for {question!r} ended without an answer") from None
+    finally:
+        process.join()
 
 
 def _visible(number: int) -> str:

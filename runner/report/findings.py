@@ -1,16 +1,15 @@
-"""What an ablation found: its cells as rows, and as a table in the forms a person may want it."""
+"""What a sweep found so far, from its folder alone: cells as rows, comparisons, the answer in a sentence."""
 
-import csv
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from runner.config import RunConfig
 from runner.job import Result
-from runner.screen import took
-from runner.sweep.plan import Plan
-from runner.sweep.space import Cell, Claim
-from runner.sweep.statistics import Summary, summary
+from runner.sweep.confirm import chosen, ranked, reached_by
+from runner.sweep.page import Claim
+from runner.sweep.plan import Cell, Plan, Trial
+from runner.sweep.statistics import Comparison, Summary, compare, summary
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,9 @@ class Row:
     """What is known of one cell.
 
     Attributes:
-        accuracies: of the finished runs, as shares.
+        accuracies: test accuracies by seed, as shares, of the runs that came to their end.
+        objectives: what the cell was selected by, means over its runs; None where not all have ended.
+        comparison: with the baseline; None for the baseline, and where there is none.
         comparable: the claims among them that are of the same data and length as the runs.
         claims: what the documents say of it.
         seconds: the mean time of a run; None before the first.
@@ -26,7 +27,9 @@ class Row:
     """
 
     cell: Cell
-    accuracies: tuple[float, ...]
+    accuracies: Mapping[int, float]
+    objectives: tuple[float, ...] | None
+    comparison: Comparison | None
     claims: tuple[Claim, ...]
     comparable: tuple[Claim, ...]
     seconds: float | None
@@ -35,119 +38,167 @@ class Row:
     @property
     def summary(self) -> Summary:
         """Of the accuracies."""
-        return summary(self.accuracies)
-
-
-HEADINGS = ("cell", "runs", "accuracy %", "95% interval", "documents (CIFAR-10)", "a run takes", "notes")
+        return summary(list(self.accuracies.values()))
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What the finished jobs of a plan say.
+class Cost:
+    """What the runs took in all.
 
     Attributes:
-        command: what repeats the sweep.
+        seconds: of training and evaluation, added over the runs.
+        full_steps: steps that all runs had done if none had been given up.
     """
 
-    plan: Plan
-    command: str
+    runs: int
+    seconds: float
+    steps: int
+    full_steps: int
+
+
+class Findings:
+    """What the jobs of a plan say."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
 
     def rows(self) -> list[Row]:
-        """One a cell, in the order of the page."""
-        return [self._row(cell) for cell in self.plan.cells]
+        """The answer, one a cell: those that were confirmed, on their fresh seeds, else all in the page's order."""
+        confirms = self.plan.page.confirm > 0
+        cells = chosen(self.plan) if confirms else self.plan.cells
+        trials = [self.plan.confirmations(cell) if confirms else self.plan.of(cell) for cell in cells]
+        return self._compared([self._row(cell, of) for cell, of in zip(cells, trials, strict=True)])
 
-    def _row(self, cell: Cell) -> Row:
-        results = [result for trial in self.plan.of(cell) if (result := trial.job.result())]
-        finished = [result for result in results if result.status == "finished"]
-        accuracies = [result.accuracy for result in finished if result.accuracy is not None]
-        seconds = [result.seconds for result in finished]
-        claims = tuple(claim for claim in self.plan.page.claims if claim.cell == cell.name)
-        return Row(
-            cell,
-            tuple(accuracies),
-            claims,
-            tuple(claim for claim in claims if self._comparable(cell, claim)),
-            sum(seconds) / len(seconds) if seconds else None,
-            _notes(results, len(self.plan.seeds)),
-        )
+    def tried(self) -> list[Row]:
+        """Every cell that was selected among, the best first, those given up last; none of an ablation."""
+        if not self.plan.page.selects:
+            return []
+        names = [search.name for search in self.plan.searches] or [""]
+        complete = [cell for name in names for cell in ranked(self.plan, name)]
+        others = [cell for cell in self.plan.cells if cell not in set(complete)]
+        return [self._row(cell, self.plan.of(cell)) for cell in (*complete, *others)]
 
-    def _comparable(self, cell: Cell, claim: Claim) -> bool:
-        config = self.plan.of(cell)[0].order.config
-        return config.data.name == "cifar10" and config.train.epochs is None and claim.steps == config.train.steps
+    def baseline(self, row: Row) -> bool:
+        """Whether the others are compared with this one; of a search, `sweep.each` names it."""
+        name = self.plan.page.baseline
+        return name is not None and name in (row.cell.name, row.cell.search)
 
-    def table(self) -> list[tuple[str, ...]]:
-        """The rows as texts below their headings; columns that say nothing are left out."""
-        texts = [self._texts(row) for row in self.rows()]
-        telling = [place for place in range(len(HEADINGS)) if any(row[place] for row in texts)]
-        return [tuple(row[place] for place in telling) for row in (HEADINGS, *texts)]
+    def trials(self, row: Row) -> list[Trial]:
+        """The runs that a row of `rows` is of."""
+        return self.plan.confirmations(row.cell) if self.plan.page.confirm else self.plan.of(row.cell)
 
-    def _texts(self, row: Row) -> tuple[str, ...]:
-        of = row.summary
-        baseline = " (baseline)" if row.cell.name == self.plan.page.baseline else ""
-        return (
-            row.cell.name + baseline,
-            str(of.n),
-            _percent(of.mean),
-            _interval(of),
-            "; ".join(map(_claim_text, row.claims)),
-            "" if row.seconds is None else took(row.seconds),
-            row.notes,
+    def curves(self, row: Row, metric: str = "test/accuracy") -> dict[int, list[tuple[int, float]]]:
+        """Steps and values at the evaluations of a row's runs, by seed; of those that go on, too."""
+        found = {trial.seed: trial.job.evaluations() for trial in self.trials(row)}
+        return {
+            seed: [(int(point["step"]), point[metric]) for point in points if metric in point]
+            for seed, points in found.items()
+            if points
+        }
+
+    def answer(self) -> str:
+        """The answer in a sentence or two."""
+        rows = self.rows()
+        base = next((row for row in rows if self.baseline(row)), None)
+        told = [row for row in rows if row.comparison and row.comparison.verdict]
+        missing = sum(not trial.job.settled for row in rows for trial in self.trials(row))
+        first = f"Not finished: {missing} runs are missing. " if missing else ""
+        if base is not None and told:
+            return first + _against(base, told)
+        ordered = [row for row in rows if row.summary.mean is not None]
+        if not ordered:
+            return first + "Nothing is known yet."
+        best = max(ordered, key=lambda row: row.summary.mean or 0)
+        interval = _interval(best.summary)
+        within = f" ({interval})" if interval else ""
+        return f"{first}The highest mean is that of {best.cell.name}: {percent(best.summary.mean)} %{within}."
+
+    def ended(self, status: str) -> list[tuple[Trial, Result]]:
+        """The runs that ended so: `failed` or `pruned`."""
+        results = [(trial, trial.job.result()) for trial in self.plan.trials]
+        return [(trial, result) for trial, result in results if result is not None and result.status == status]
+
+    def failures(self) -> int:
+        """How many runs failed."""
+        return len(self.ended("failed"))
+
+    def cost(self) -> Cost:
+        results = [(trial, trial.job.result()) for trial in self.plan.trials]
+        ended = [(trial, result) for trial, result in results if result is not None]
+        return Cost(
+            runs=len(ended),
+            seconds=sum(result.seconds for _, result in ended),
+            steps=sum(result.steps for _, result in ended),
+            full_steps=sum(trial.cell.steps for trial, _ in ended),
         )
 
     def caption(self) -> str:
-        """What the table is of."""
-        configs = [trial.order.config for trial in self.plan.trials]
-        seeds = ", ".join(map(str, self.plan.seeds))
-        models = _all(config.model.name for config in configs)
+        """What the accuracies are of."""
+        configs = [cell.config for cell in self.plan.cells or self.plan.corners] or [self.plan.base]
+        seeds = self.plan.confirm_seeds if self.plan.page.confirm else self.plan.seeds
+        models = each_once(config.model.name for config in configs)
         of = f" of {models}" if "," not in models else ""
-        data, batches = _all(map(_data, configs)), _all(str(config.train.batch) for config in configs)
-        return f"Test accuracy{of} on {data}; {_all(map(_length, configs))} of {batches} images; seeds {seeds}."
+        data, batches = each_once(map(_data, configs)), each_once(str(config.train.batch) for config in configs)
+        lengths = each_once(map(_length, configs))
+        fresh = "fresh " if self.plan.page.confirm else ""
+        of_seeds = ", ".join(map(str, seeds))
+        return f"Test accuracy{of} on {data}; {lengths} of {batches} images; {fresh}seeds {of_seeds}."
 
-    def markdown(self) -> str:
-        """The whole report as Markdown."""
-        head, *rows = self.table()
-        page = self.plan.page
-        lines = [f"# {self.plan.title}", ""]
-        lines += [text for text in (page.question, page.source) if text for text in (text, "")]
-        lines += [_pipes(head), _pipes(["---"] * len(head)), *map(_pipes, rows)]
-        lines += [
-            "",
-            self.caption(),
-            "",
-            "Intervals are Student's t over the seeds; in brackets what the document's notebook records.",
-            "",
-            "```",
-            self.command,
-            "```",
-        ]
-        return "\n".join(lines) + "\n"
+    def _row(self, cell: Cell, trials: Sequence[Trial]) -> Row:
+        results = {trial.seed: result for trial in trials if (result := trial.job.result())}
+        finished = {seed: result for seed, result in results.items() if result.status == "finished"}
+        seconds = [result.seconds for result in finished.values()]
+        claims = tuple(claim for claim in self.plan.page.claims if claim.cell == cell.name)
+        reached = reached_by(self.plan, cell) if self.plan.page.selects else None
+        return Row(
+            cell,
+            {seed: result.accuracy for seed, result in finished.items() if result.accuracy is not None},
+            None if reached is None else tuple(reached),
+            None,
+            claims,
+            tuple(claim for claim in claims if _comparable(cell, claim)),
+            fmean(seconds) if seconds else None,
+            _notes(list(results.values()), len(trials)),
+        )
 
-    def csv(self) -> str:
-        """The rows with numbers as shares, one a cell."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("cell", "n", "mean", "deviation", "low", "high", "seconds", "claims", "notes"))
-        for row in self.rows():
-            of, claims = row.summary, "; ".join(map(_claim_text, row.claims))
-            writer.writerow(
-                (row.cell.name, of.n, of.mean, of.deviation, of.low, of.high, row.seconds, claims, row.notes)
-            )
-        return text.getvalue()
-
-    def where(self) -> str:
-        """Where the report is kept."""
-        browse = "; browse it with: python -m runner ui" if self.plan.base.track.name == "mlflow" else ""
-        return f"{self.caption()}\nKept in {self.plan.folder}{browse}"
-
-    def failures(self) -> int:
-        """How many trials failed."""
-        results = [trial.job.result() for trial in self.plan.trials]
-        return sum(result is not None and result.status == "failed" for result in results)
+    def _compared(self, rows: list[Row]) -> list[Row]:
+        """The rows with their comparisons, where there is something to compare with."""
+        base = next((row for row in rows if self.baseline(row)), None)
+        if base is None:
+            return rows
+        others = [row for row in rows if row is not base]
+        images = [result.images for trial in self.plan.of(base.cell) if (result := trial.job.result())]
+        resolution = 1 / images[0] if images and images[0] else 0.0
+        found = compare(base.accuracies, [row.accuracies for row in others], resolution=resolution)
+        comparisons = {row.cell.name: comparison for row, comparison in zip(others, found, strict=True)}
+        return [Row(**{**vars(row), "comparison": comparisons.get(row.cell.name)}) for row in rows]
 
 
-def _all(values: Iterable[str]) -> str:
+def _against(base: Row, told: Sequence[Row]) -> str:
+    """Such as: `optim=sgd is worse than optim=adam by 12.1 points; optim=momentum is not distinguishable from ..`"""
+    sentences = []
+    for verdict in ("better", "worse"):
+        for row in told:
+            assert row.comparison is not None and row.comparison.difference is not None
+            if row.comparison.verdict == verdict:
+                by = 100 * abs(row.comparison.difference)
+                sentences.append(f"{row.cell.name} is {verdict} than {base.cell.name} by {by:.1f} points")
+    same = [row.cell.name for row in told if row.comparison and row.comparison.verdict == "not distinguishable"]
+    if same:
+        verb = "is" if len(same) == 1 else "are"
+        sentences.append(f"{', '.join(same)} {verb} not distinguishable from {base.cell.name}")
+    text = "; ".join(sentences)
+    return f"{text}." if text else "Nothing is known yet."
+
+
+def each_once(values: Iterable[str]) -> str:
     """What there is, each once."""
     return ", ".join(dict.fromkeys(values))
+
+
+def _comparable(cell: Cell, claim: Claim) -> bool:
+    config = cell.config
+    return config.data.name == "cifar10" and config.train.epochs is None and claim.steps == config.train.steps
 
 
 def _data(config: RunConfig) -> str:
@@ -158,37 +209,31 @@ def _length(config: RunConfig) -> str:
     return f"{config.train.steps} steps" if config.train.epochs is None else f"{config.train.epochs:g} epochs"
 
 
-def _notes(results: list[Result], wanted: int) -> str:
+def _notes(results: Sequence[Result], wanted: int) -> str:
     failed = [result for result in results if result.status == "failed"]
     diverged = sum(result.diverged for result in results)
+    pruned = [result.steps for result in results if result.status == "pruned"]
     notes = []
     if failed:
-        notes.append(f"{len(failed)} failed: {failed[0].error.splitlines()[-1] if failed[0].error else '?'}")
+        notes.append(f"{len(failed)} failed: {failed[0].error.splitlines()[0] if failed[0].error else '?'}")
     if diverged:
         notes.append(f"{diverged} diverged")
+    if pruned:
+        notes.append(f"given up at step {max(pruned)}")
     if len(results) < wanted:
         notes.append(f"{wanted - len(results)} to be run")
     return "; ".join(notes)
 
 
-def _claim_text(claim: Claim) -> str:
-    """Such as `73.9 (73.35) at 10k`: the document's text, and in brackets what its notebook records."""
-    steps = f"{claim.steps // 1000}k" if claim.steps % 1000 == 0 else str(claim.steps)
-    claimed = "-" if claim.claimed is None else f"{claim.claimed:g}"
-    recorded = "" if claim.recorded is None else f" ({claim.recorded:g})"
-    return f"{claimed}{recorded} at {steps}"
-
-
 def _interval(of: Summary) -> str:
-    """An accuracy lies between 0 and 100, whatever Student's t says of a few runs."""
-    if of.low is None or of.high is None:
-        return ""
-    return f"{_percent(max(of.low, 0))} .. {_percent(min(of.high, 1))}"
+    return interval(of.low, of.high)
 
 
-def _percent(share: float | None) -> str:
+def interval(low: float | None, high: float | None) -> str:
+    """In percent. An accuracy lies between 0 and 100, whatever Student's t says of a few runs."""
+    return "" if low is None or high is None else f"{percent(max(low, 0))} .. {percent(min(high, 1))}"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent, without the sign."""
     return "" if share is None else f"{100 * share:.1f}"
-
-
-def _pipes(texts: tuple[str, ...] | list[str]) -> str:
-    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"

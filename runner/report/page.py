@@ -13,6 +13,7 @@ from runner.files import whole
 from runner.job import write_json
 from runner.report.findings import Findings
 from runner.report.picture import picture
+from runner.report.table import csv_text, markdown
 from runner.sweep.plan import Plan
 from runner.track import Facts, Tracker, environment, open_tracker, tracking_uri
 from runner.words import flat
@@ -50,9 +51,9 @@ class Page:
         """Writes the report into the sweep's folder and onto its page, and closes the page."""
         folder, findings = self.plan.folder, self.findings
         with whole(folder / "report.md") as file:
-            file.write_text(findings.markdown(), encoding="utf-8")
+            file.write_text(markdown(findings), encoding="utf-8")
         with whole(folder / "report.csv") as file:
-            file.write_text(findings.csv(), encoding="utf-8")
+            file.write_text(csv_text(findings), encoding="utf-8")
         with whole(folder / "report.png") as file:
             picture(findings.rows(), self.plan.page.question or self.plan.title, findings.caption(), file)
         for name in ("report.md", "report.csv", "report.png"):
@@ -65,9 +66,9 @@ class Page:
     def _tags(self) -> dict[str, str]:
         """What may have changed since the page was opened first."""
         return {
-            "command": self.findings.command,
-            "mlflow.source.name": self.findings.command,
-            "mlflow.note.content": self.findings.markdown(),
+            "command": self.plan.command,
+            "mlflow.source.name": self.plan.command,
+            "mlflow.note.content": markdown(self.findings),
             "cells": str(len(self.plan.cells)),
             "seeds": str(len(self.plan.seeds)),
         }
@@ -87,7 +88,7 @@ class Page:
 
     def _common(self) -> dict[str, Any]:
         """What all trials have in common, as one would type it."""
-        first, *others = [flat(trial.order.config) for trial in self.plan.trials]
+        first, *others = [flat(cell.config) for cell in self.plan.corners or self.plan.cells]
         return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
 
     def _track(self) -> Track:
@@ -97,7 +98,7 @@ class Page:
         return f"{self._track().name} {tracking_uri(self._track())}"
 
     def _version(self) -> str:
-        return digest(self.findings.rows())
+        return digest([markdown(self.findings), csv_text(self.findings)])
 
     def _opened(self, run_id: str) -> None:
         self._keep(store=self._store(), run_id=run_id)

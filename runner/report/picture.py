@@ -40,7 +40,7 @@ def _draw(axes: "Axes", place: int, row: "Row") -> None:
         ends = [100 * max(of.low, 0), 100 * min(of.high, 1)]
         axes.plot(ends, [place, place], color=BLUE, alpha=0.35, linewidth=7, solid_capstyle="butt")
     axes.plot([100 * of.mean] * 2, [place - 0.22, place + 0.22], color=BLUE, linewidth=2)
-    axes.plot([100 * value for value in row.accuracies], [place] * of.n, "o", color=BLUE, markersize=4)
+    axes.plot([100 * value for value in row.accuracies.values()], [place] * of.n, "o", color=BLUE, markersize=4)
     for claim in row.comparable:
         if claim.claimed is not None:
             axes.plot(claim.claimed, place, "D", color=RED, markersize=6, markerfacecolor="none")

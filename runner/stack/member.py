@@ -33,6 +33,7 @@ class Member:
     """A run and its place in time.
 
     Attributes:
+        pause: the step to stop at, and be evaluated, on the way to the end; None for none.
         told: the step of the last record.
         seconds: the time that the steps since then took.
     """
@@ -40,6 +41,7 @@ class Member:
     parts: Parts
     config: RunConfig
     state: State
+    pause: int | None = None
     told: int = 0
     seconds: float = 0.0
 
@@ -49,6 +51,11 @@ class Member:
     @property
     def done(self) -> bool:
         return self.state.step == self.parts.steps or self.state.diverged
+
+    @property
+    def paused(self) -> bool:
+        """Whether it has come to where it is to stop for now."""
+        return self.pause is not None and self.state.step >= self.pause and not self.done
 
     @property
     def every(self) -> int:
@@ -68,7 +75,7 @@ class Member:
     @property
     def due(self) -> bool:
         """Whether an evaluation is."""
-        return self.done or self.state.step % self.evaluate_every == 0
+        return self.done or self.paused or self.state.step % self.evaluate_every == 0
 
     @property
     def looked_at(self) -> bool:
@@ -85,7 +92,8 @@ class Member:
         """Steps until somebody must look."""
         step = self.state.step
         periods = (LOOK_EVERY, self.evaluate_every, self.pass_length, self.config.track.layers_every or LOOK_EVERY)
-        return min(self.parts.steps - step, *(period - step % period for period in periods))
+        end = self.parts.steps if self.pause is None else min(self.pause, self.parts.steps)
+        return min(end - step, *(period - step % period for period in periods))
 
     def rates(self, at_steps: Numbers) -> Numbers:
         """The learning rates of the steps of these numbers."""

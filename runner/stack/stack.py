@@ -62,7 +62,7 @@ class Stack:
     @property
     def running(self) -> list[Member]:
         """The runs that have steps to do."""
-        return [member for member in self.members if member and not member.done]
+        return [member for member in self.members if member and not member.done and not member.paused]
 
     @property
     def free(self) -> int:

@@ -36,15 +36,15 @@ class Board:
     def say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
 
-    def plan(self, plan: Plan, open_trials: int) -> None:
+    def plan(self, plan: Plan) -> None:
         """What is going to be done."""
-        self._planned, self._open = len(plan.trials), open_trials
-        self._done = self._planned - open_trials
-        cells, seeds = len(plan.cells), len(plan.seeds)
+        self._planned = plan.size
+        self._done = 0 if plan.base.fresh else sum(trial.job.settled for trial in plan.trials)
+        self._open = self._planned - self._done
         if plan.page.question:
             self.say(plan.page.question)
         done = f", {self._done} of them done already" if self._done else ""
-        self.say(f"{plan.title}: {cells} cells x {seeds} seeds = {self._planned} runs{done}")
+        self.say(f"{plan.title}: {_size(plan)} = {self._planned} runs{done}")
 
     def begin(self, how: str) -> None:
         """The first trial starts."""
@@ -62,8 +62,10 @@ class Board:
     def ended(self, trial: Trial, result: Result) -> None:
         """A trial has ended."""
         self._done += 1
-        outcome = f"failed: {result.error}"
-        if result.accuracy is not None:
+        outcome = f"failed: {result.error.partition(chr(10))[0]}"
+        if result.status == "pruned":
+            outcome = f"given up at step {result.steps}"
+        elif result.accuracy is not None:
             outcome = f"{100 * result.accuracy:.1f}% in {took(result.seconds)}"
         self.say(f"[{self._done}/{self._planned}] {trial.order.name}: {outcome}")
 
@@ -87,6 +89,15 @@ class Board:
         spent = time.monotonic() - self._began
         left = f", about {spent / finished * (self._open - finished) / 60:.0f} min left" if finished else ""
         return f"{self._done} of {self._planned} runs done{left}"
+
+
+def _size(plan: Plan) -> str:
+    page, seeds = plan.page, len(plan.seeds)
+    searches = f"{len(plan.searches)} searches x " if len(plan.searches) > 1 else ""
+    cells = page.trials if plan.searches else len(plan.cells)
+    chosen = min(page.confirm, cells) * max(1, len(plan.searches))
+    confirmed = f" + {chosen} chosen x {page.confirm_seeds} fresh seeds" if page.confirm else ""
+    return f"{searches}{cells} cells x {seeds} seeds{confirmed}"
 
 
 ROWS = 16

@@ -1,44 +1,98 @@
-"""From cells to trials: every cell composed and checked, before anything runs."""
+"""A sweep: its cells, their trials, and where they are kept.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+All of it is in the sweep's folder, so that a report needs nothing else: `plan.json` has the page and the
+configuration that the cells start from, `cells.jsonl` the cells in the order they came, `jobs/` a folder a run.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
-
-from runner.config import ConfigError, Executor, RunConfig, digest, executor, from_hydra
-from runner.data import load_for
-from runner.explain import explain, refuse_nameless
-from runner.job import Job, Order, job_name
-from runner.settle import settled
-from runner.sweep.compose import Composer
-from runner.sweep.space import Cell, Page, Request, cells, key_of, page_of, request
+from runner.config import ConfigError, Executor, RunConfig, from_plain
+from runner.job import Job, Order, job_name, write_json
+from runner.sweep.page import Page, page_from
+from runner.sweep.pruners import Stage, stages
+from runner.sweep.space import Dimension, Point
 from runner.words import command
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of a sweep, to be run on several seeds.
+
+    Attributes:
+        overrides: what it sets, as typed.
+        search: the name of the search that tried it; the empty one for that of a grid.
+        config: of its runs, whatever their seed.
+        data: the digest of the images.
+        steps: of a run.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    search: str
+    config: RunConfig
+    data: str
+    steps: int
+
+    @property
+    def point(self) -> Point:
+        """What it sets, by key."""
+        return {key: value for key, _, value in (override.partition("=") for override in self.overrides)}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cell) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One cell on one seed."""
+    """One cell on one seed.
+
+    Attributes:
+        confirms: whether it is one of the runs that a chosen cell is confirmed with.
+    """
 
     cell: Cell
     seed: int
     order: Order
     job: Job
+    confirms: bool = False
 
 
 @dataclass(frozen=True)
+class Search:
+    """A space that a sampler searches.
+
+    Attributes:
+        name: what tells it from the others of the sweep.
+        overrides: of all its cells.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    space: tuple[Dimension, ...]
+
+
+def _no_more(search: Search, point: Point) -> Cell:
+    raise AssertionError("a plan that was read from its folder makes no cells")
+
+
+@dataclass
 class Plan:
-    """A sweep, before anything of it runs.
+    """A sweep.
 
     Attributes:
         folder: its own place, the same whenever the same sweep is asked for.
         base: the configuration that the cells start from.
-        trials: all of them, the first seed of every cell before the second of any.
+        command: what repeats it.
+        searches: none for a grid, whose cells are all there from the start.
+        corners: cells at the ends of what is searched, which were checked for all that lie between them.
+        make: the cell at a point of a search.
     """
 
     page: Page
@@ -46,128 +100,169 @@ class Plan:
     title: str
     folder: Path
     base: RunConfig
-    cells: tuple[Cell, ...]
     seeds: tuple[int, ...]
-    trials: tuple[Trial, ...]
+    command: str
+    searches: tuple[Search, ...] = ()
+    cells: list[Cell] = field(default_factory=list)
+    corners: list[Cell] = field(default_factory=list)
+    make: Callable[[Search, Point], Cell] = _no_more
+    _made: dict[tuple[str, int], Trial] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All of known cells, the first seed of every cell before the second of any; then the confirming ones."""
+        own = [self.trial(cell, seed) for seed in self.seeds for cell in self.cells]
+        return own + [
+            trial for cell in self.cells for trial in self.confirmations(cell) if trial.job.folder.exists()
+        ]
 
     def of(self, cell: Cell) -> list[Trial]:
         """The trials of a cell, by seed."""
-        return [trial for trial in self.trials if trial.cell == cell]
+        return [self.trial(cell, seed) for seed in self.seeds]
 
-    def open_trials(self) -> list[Trial]:
-        """Those that are still to be run: all but the finished ones, unless they are to start over."""
-        return [trial for trial in self.trials if self.base.fresh or not trial.job.finished]
+    def confirmations(self, cell: Cell) -> list[Trial]:
+        """The trials of a cell that it is confirmed with if it is chosen."""
+        return [self.trial(cell, seed) for seed in self.confirm_seeds] if self.page.confirm else []
+
+    @property
+    def confirm_seeds(self) -> tuple[int, ...]:
+        """Seeds that no search has seen."""
+        first = max(self.seeds) + 1
+        return tuple(range(first, first + self.page.confirm_seeds))
+
+    def trial(self, cell: Cell, seed: int) -> Trial:
+        if (cell.name, seed) not in self._made:
+            self._made[cell.name, seed] = self._trial(cell, seed)
+        return self._made[cell.name, seed]
+
+    def _trial(self, cell: Cell, seed: int) -> Trial:
+        config = replace(cell.config, seed=seed, threads=cell.config.threads or 1, fresh=False)
+        confirms = seed not in self.seeds
+        more = {"sweep.stage": "confirm" if confirms else "search"} if self.page.selects else {}
+        order = Order(
+            config,
+            name=f"{cell.name} seed {seed}",
+            command=command(config),
+            tags={"sweep": self.title, "sweep.cell": cell.name, **more},
+        )
+        return Trial(cell, seed, order, Job(self.folder / "jobs" / job_name(config, cell.data)), confirms)
+
+    def stages(self, cell: Cell) -> list[Stage]:
+        """What the runs of a cell must reach, one stage after the other."""
+        return stages(self.page.pruner, self.seeds, cell.steps, self.look_every(cell))
+
+    def look_every(self, cell: Cell) -> int:
+        """Steps between two looks of a pruner: whole numbers of evaluations."""
+        config = cell.config
+        evaluated = max(config.train.eval_every, -(-cell.steps // config.track.records))
+        wanted = self.page.prune_every or evaluated
+        return -(-wanted // evaluated) * evaluated
+
+    @property
+    def size(self) -> int:
+        """How many runs it has in all, if no cell is given up and no search runs out of configurations."""
+        searches = max(1, len(self.searches))
+        cells = len(self.searches) * self.page.trials if self.searches else len(self.cells)
+        confirmed = min(self.page.confirm * searches, cells)
+        return cells * len(self.seeds) + confirmed * self.page.confirm_seeds * (self.page.confirm > 0)
+
+    def unfinished(self) -> bool:
+        """Whether there may be something to run: whether a search has ended its sampler knows."""
+        return bool(self.page.selects) or any(not trial.job.settled for trial in self.trials)
+
+    def forget(self) -> None:
+        """Forgets what a search tried, and every decision."""
+        for name in ("study.log", "cells.jsonl"):
+            (self.folder / name).unlink(missing_ok=True)
+        if self.searches:
+            self.cells.clear()
+
+    def add(self, cell: Cell) -> None:
+        """One cell more, on disk too."""
+        if cell in self.cells:  # somebody died who was about to begin it
+            return
+        self.cells.append(cell)
+        with (self.folder / "cells.jsonl").open("a", encoding="utf-8") as file:
+            file.write(self._line(cell))
+
+    def save(self) -> None:
+        """Writes all that a report must know; the cells of a search stay as they are."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        plain = {
+            "page": asdict(self.page),
+            "executor": asdict(self.executor),
+            "title": self.title,
+            "base": asdict(self.base),
+            "seeds": self.seeds,
+            "command": self.command,
+            "searches": [search.name for search in self.searches],
+        }
+        write_json(plain, self.folder / "plan.json")
+        if not self.searches:
+            lines = "".join(map(self._line, self.cells))
+            write_text(lines, self.folder / "cells.jsonl")
+
+    def _line(self, cell: Cell) -> str:
+        base, own = asdict(self.base), asdict(cell.config)
+        differs = {key: value for key, value in own.items() if value != base[key]}
+        plain = {
+            "name": cell.name,
+            "overrides": cell.overrides,
+            "search": cell.search,
+            "config": differs,
+            "data": cell.data,
+            "steps": cell.steps,
+        }
+        return json.dumps(plain, default=dict) + "\n"
+
+    def refresh(self) -> None:
+        """Reads the cells that other processes have added."""
+        known = {cell.name for cell in self.cells}
+        self.cells += [cell for cell in _cells(self.folder, asdict(self.base)) if cell.name not in known]
 
 
-def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say: Say) -> Plan:
-    """Composes and checks every cell of a sweep.
+def write_text(text: str, path: Path) -> None:
+    """Writes a text beside `path` and renames."""
+    from runner.files import whole
+
+    with whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def load(folder: Path) -> Plan:
+    """The sweep of a folder.
 
     Raises:
-        ConfigError: with every problem of every cell.
+        ConfigError: the folder is none of a sweep.
     """
-    page, asked, how = page_of(config), request(arguments), executor(config)
-    compared = tuple(cells(page, asked.swept))
-    _refuse_overruled(compared, asked)
-    configs = _composed(compared, asked, config, loader)
-    base, *configs = settled([_base(config, configs, asked), *configs], say)
-    seeds = asked.seeds or tuple(base.seed + number for number in range(page.seeds))
-    title = page.name or "-".join(asked.swept) or "seeds"
-    folder = Path(base.out) / "sweeps" / f"{title}-{_identity(page, asked, base)}"
-    digests = [load_for(config).digest for config in configs]
-    _refuse_twins(compared, configs, digests)
-    trials = tuple(
-        _trial(cell, replace(config, seed=seed), data, folder, title)
-        for seed in seeds
-        for cell, config, data in zip(compared, configs, digests, strict=True)
-    )
-    claims = () if asked.alters() else page.claims
-    page = replace(page, claims=claims)
-    return Plan(page, how, title, folder, base, compared, seeds, trials)
-
-
-def _base(config: DictConfig, configs: list[RunConfig], asked: Request) -> RunConfig:
-    """The configuration that the cells start from; on a cell's data where they differ in that."""
     try:
-        base = from_hydra(config)
-    except ConfigError:  # it lacks what the cells say
-        return configs[0]
-    return replace(base, data=configs[0].data) if _compares_data(asked) else base
-
-
-def _compares_data(asked: Request) -> bool:
-    return any(key_of(key).partition(".")[0] == "data" for key in asked.swept)
-
-
-def _refuse_overruled(compared: tuple[Cell, ...], asked: Request) -> None:
-    """What is typed for every run must not be what the cells differ in."""
-    for override in asked.fixed:
-        key = key_of(override)
-        cells = [cell for cell in compared if any(key_of(own) == key for own in cell.overrides)]
-        if cells:
-            names = "; ".join(cell.name for cell in cells)
-            raise ConfigError(f"{override}: the cells say themselves what {key} is ({names})")
-
-
-def _identity(page: Page, asked: Request, base: RunConfig) -> str:
-    """Of the question, whatever cells and seeds it is answered with: more of them go on with the same sweep."""
-    what = replace(base, seed=0).what()
-    if _compares_data(asked):
-        del what["data"]
-    return digest([page.name, sorted({*page.space, *asked.swept}), what])
-
-
-def _composed(
-    compared: tuple[Cell, ...], asked: Request, config: DictConfig, loader: ConfigLoader
-) -> list[RunConfig]:
-    """Each cell's configuration."""
-    composer = Composer(config, loader)
-    found: list[RunConfig] = []
-    problems: dict[str, list[Cell]] = {}
-    for cell in compared:
-        overrides = [*asked.fixed, *cell.overrides]
-        try:
-            refuse_nameless(overrides)
-            found.append(from_hydra(composer.compose(overrides)))
-        except (HydraException, OmegaConfBaseException) as problem:
-            for line in explain(problem, overrides, _own_choices(config)).splitlines():
-                problems.setdefault(line, []).append(cell)
-        except ConfigError as problem:
-            for line in str(problem).splitlines():
-                problems.setdefault(line, []).append(cell)
-    if problems:
-        raise ConfigError("\n".join(_of_cells(line, cells, len(compared)) for line, cells in problems.items()))
-    return found
-
-
-def _of_cells(line: str, cells: list[Cell], all_cells: int) -> str:
-    """A problem, and where it is not every cell's, of which."""
-    if len(cells) == all_cells or any(line.startswith(override) for override in cells[0].overrides):
-        return line
-    return f"{'; '.join(cell.name for cell in cells)}: {line}"
-
-
-def _own_choices(config: DictConfig) -> str | None:
-    """The folder given by `--config-dir`."""
-    sources = config.hydra.runtime.config_sources
-    return next((source.path for source in sources if source.provider == "command-line"), None)
-
-
-def _refuse_twins(compared: tuple[Cell, ...], configs: list[RunConfig], digests: list[str]) -> None:
-    first: dict[str, str] = {}
-    for cell, config, data in zip(compared, configs, digests, strict=True):
-        identity = job_name(config, data)
-        if identity in first:
-            other = "another cell of that name" if first[identity] == cell.name else repr(first[identity])
-            raise ConfigError(f"{cell.name!r} is the same configuration as {other}")
-        first[identity] = cell.name
-
-
-def _trial(cell: Cell, config: RunConfig, data: str, folder: Path, title: str) -> Trial:
-    config = replace(config, threads=config.threads or 1, fresh=False)
-    order = Order(
-        config,
-        name=f"{cell.name} seed {config.seed}",
-        command=command(config),
-        tags={"sweep": title, "sweep.cell": cell.name},
+        plain = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} is no folder of a sweep: it has no plan.json") from None
+    problems: list[str] = []
+    page = page_from(plain["page"], problems)
+    if page is None or problems:
+        raise ConfigError("\n".join([f"{folder / 'plan.json'}:", *problems]))
+    return Plan(
+        page=page,
+        executor=Executor(**plain["executor"]),
+        title=plain["title"],
+        folder=folder,
+        base=from_plain(plain["base"]),
+        seeds=tuple(plain["seeds"]),
+        command=plain["command"],
+        searches=tuple(Search(name, (), ()) for name in plain["searches"]),
+        cells=list(_cells(folder, plain["base"])),
     )
-    return Trial(cell, config.seed, order, Job(folder / "jobs" / job_name(config, data)))
+
+
+def _cells(folder: Path, base: Mapping[str, Any]) -> Iterator[Cell]:
+    file = folder / "cells.jsonl"
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        try:
+            plain = json.loads(line)
+        except ValueError:  # cut off with the process that wrote it; the cell will come again
+            continue
+        config = from_plain({**base, **plain["config"]})
+        overrides = tuple(plain["overrides"])
+        yield Cell(plain["name"], overrides, plain["search"], config, plain["data"], plain["steps"])

@@ -1,180 +1,231 @@
-"""Which configurations a sweep compares: a page's grid and named cells, times what the command line sweeps over."""
+"""What a sweep compares or searches: the values that each key may take, and under which conditions.
 
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+A value of a space is written as on the command line: a list, `range(1,5)`, `choice(a,b)`, `interval(0,1)`,
+`tag(log,interval(1e-4,1e-1))`, `int(interval(1,8))`; or as a section with `values`, or with `low` and `high` and
+perhaps `log`, `int` and `step`, and with `when`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
 
 from runner.config import ConfigError, record
-from runner.schema import Count, nearest
+from runner.schema import nearest
 from runner.words import typed
 
+Point = dict[str, str]
+"""A value as typed for each key that a configuration sets."""
+
 
 @dataclass(frozen=True)
-class Claim:
-    """What a document says of a cell: test accuracy in percent after a number of steps.
+class Values:
+    """A list of values, as typed."""
+
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers from `low` to `high`, both included.
 
     Attributes:
-        claimed: what its text says.
-        recorded: what its notebook's own comments record.
+        log: searched on a logarithmic scale.
+        whole: integers only.
+        step: only `low` and whole numbers of steps above it; None for all.
     """
 
-    cell: str
-    steps: Count
-    claimed: float | None = None
-    recorded: float | None = None
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+    step: float | None = None
+
+    def typed(self, number: float) -> str:
+        """A number of it as typed: four significant digits, so that it can be read and is what was run."""
+        return str(round(number)) if self.whole else typed(float(f"{number:.4g}"))
+
+    def listed(self) -> tuple[str, ...] | None:
+        """All its numbers; None where there is no end of them."""
+        step = self.step or (1 if self.whole else None)
+        if step is None or self.log:
+            return None
+        count = int((self.high - self.low) / step + 1e-9) + 1
+        return tuple(self.typed(self.low + place * step) for place in range(count))
+
+
+Domain = Values | Interval
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page of `sweeps/`, or a nameless one made of the command line alone.
+class Dimension:
+    """One key of a space.
 
     Attributes:
-        seeds: runs of each cell.
-        space: values by override; the grid of all of them is compared.
-        cells: lists of overrides by name, beside the grid.
-        baseline: the name of the cell that the others are compared with.
-        claims: of the documents, each a `Claim`.
+        when: values of keys that stand before it; it is set only where a configuration has one of them for each.
     """
 
-    name: str | None
-    question: str | None
-    source: str | None
-    seeds: Count
-    space: dict[str, tuple[Any, ...]]
-    cells: dict[str, tuple[str, ...]]
-    baseline: str | None
-    claims: tuple[Any, ...]
+    key: str
+    domain: Domain
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def applies(self, point: Mapping[str, str]) -> bool:
+        return all(point.get(key) in values for key, values in self.when.items())
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One configuration of a sweep, to be run on several seeds."""
-
-    name: str
-    overrides: tuple[str, ...]
-
-
-def page_of(config: DictConfig) -> Page:
-    """The section `sweep` of a composition.
+def dimensions(space: Mapping[str, Any]) -> tuple[Dimension, ...]:
+    """A page's space, in its order.
 
     Raises:
         ConfigError: with every problem of it, a line each.
     """
     problems: list[str] = []
-    page = record(Page, "sweep", OmegaConf.to_container(config.sweep, resolve=True), problems)
-    if not problems:
-        claims = [record(Claim, "sweep.claims", claim, problems) for claim in page.claims]
+    found: list[Dimension] = []
+    for key, written in space.items():
+        try:
+            found.append(_dimension(key, written, {one.key: one for one in found}))
+        except ConfigError as problem:
+            problems += str(problem).splitlines()
     if problems:
         raise ConfigError("\n".join(problems))
-    assert isinstance(page, Page)
-    return replace(page, claims=tuple(claims))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
-class Request:
-    """A command line after `-m`, taken apart.
+class _Section:
+    """A value of a space in its long form."""
 
-    Attributes:
-        fixed: the overrides of every run.
-        swept: values by override, as typed.
-        seeds: the seeds asked for by `seed=0,1`; None where the page's number of seeds counts.
-    """
-
-    fixed: tuple[str, ...]
-    swept: Mapping[str, tuple[str, ...]]
-    seeds: tuple[int, ...] | None
-
-    def alters(self) -> bool:
-        """Whether it asks for other networks or another training than a page does: its claims are of neither."""
-        keys = {*self.swept, *map(key_of, self.fixed)}
-        groups = {key.partition(".")[0] for key in keys}
-        altered = groups & {"model", "optim", "activation", "init", "augment", "schedule"}
-        return bool(altered or {key for key in keys if key.startswith(("train.", "data."))} - SAME_TRAINING)
+    values: Any = None
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    int: bool = False
+    step: float | None = None
+    when: dict[str, Any] = field(default_factory=dict)
 
 
-SAME_TRAINING = {
-    *(f"train.{key}" for key in ("steps", "eval_every", "eval_batch", "precision", "loader", "compile")),
-    *("train.checkpoint_seconds", "data.root", "data.download", "data.path", "data.train", "data.test"),
-}
-"""What may be typed beside a page whose claims are still of this training; a claim names its steps itself."""
+def _dimension(key: str, written: Any, before: Mapping[str, Dimension]) -> Dimension:
+    if not isinstance(written, Mapping):
+        return Dimension(key, _domain(key, written))
+    problems: list[str] = []
+    section = record(_Section, f"sweep.space.{key}", written, problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    when = {other: _condition(key, other, values, before) for other, values in section.when.items()}
+    if section.values is not None and (section.low, section.high) == (None, None):
+        return Dimension(key, _domain(key, section.values), when)
+    if section.values is None and section.low is not None and section.high is not None:
+        interval = Interval(section.low, section.high, section.log, section.int, section.step)
+        return Dimension(key, _checked(key, interval), when)
+    raise ConfigError(f"sweep.space.{key}: give either values, or low and high")
 
 
-def key_of(override: str) -> str:
-    """What an override sets: `optim.lr` of `++optim.lr=0.1`."""
-    return override.lstrip("+~").partition("=")[0].partition("@")[0]
-
-
-def request(arguments: Sequence[str]) -> Request:
-    """Takes a command line apart.
-
-    Raises:
-        ConfigError: a space that is no finite list, seeds that are none, or two pages at once.
-    """
-    fixed, swept, seeds = [], {}, None
-    for override in OverridesParser.create().parse_overrides(list(arguments)):
-        assert override.input_line is not None
-        if not override.is_sweep_override():
-            fixed.append(override.input_line)
-            continue
-        key, values = override.get_key_element(), _values(override)
-        if len(values) == 1 and key_of(key) != "seed":
-            fixed.append(f"{key}={values[0]}")
-            continue
-        if key == "sweep":
-            raise ConfigError(f"{override.input_line}: one page at a time; type one command a page")
-        if key_of(key) == "seed":
-            seeds = _seeds(override, values)
-        else:
-            swept[key] = values
-    return Request(tuple(fixed), swept, seeds)
-
-
-def _values(override: Override) -> tuple[str, ...]:
-    if not override.is_discrete_sweep():
-        raise ConfigError(f"{override.input_line}: an interval has no list of values; give a list or a range()")
-    return tuple(str(value) for value in override.sweep_string_iterator())
-
-
-def _seeds(override: Override, values: tuple[str, ...]) -> tuple[int, ...]:
-    if not all(map(str.isdecimal, values)) or len(set(values)) < len(values):
-        raise ConfigError(f"{override.input_line}: seeds are whole numbers from 0, each given once")
-    return tuple(map(int, values))
-
-
-def cells(page: Page, swept: Mapping[str, Sequence[str]]) -> list[Cell]:
-    """The page's grid and named cells, each once for every combination of what the command line sweeps over.
-
-    Raises:
-        ConfigError: there is nothing to compare, or the baseline is none of them.
-    """
-    grid = _grid({key: [typed(value) for value in values] for key, values in page.space.items()})
-    named = [Cell(name, tuple(overrides)) for name, overrides in page.cells.items()]
-    own = (grid if page.space else []) + named
-    across = _grid(swept)
-    if not own and not swept:
-        return [Cell("as given", ())]
-    found = [_joined(a, b) for a in own or [Cell("", ())] for b in across]
-    if any(key_of(override) == "seed" for cell in found for override in cell.overrides):
-        raise ConfigError("sweep: a cell has no seed of its own; sweep.seeds=5 and seed=0,1 are for all cells")
-    names = [cell.name for cell in found]
-    if page.baseline is not None and not swept and page.baseline not in names:
+def _condition(key: str, other: str, values: Any, before: Mapping[str, Dimension]) -> tuple[str, ...]:
+    if other not in before:
         raise ConfigError(
-            f"sweep.baseline: {page.baseline!r} is none of the cells {', '.join(names)}"
-            f"{nearest(page.baseline, names)}"
+            f"sweep.space.{key}.when: {other!r} is no key of the space that stands before it"
+            f"{nearest(other, before)}"
         )
+    wanted = tuple(map(typed, values)) if isinstance(values, list | tuple) else (typed(values),)
+    known = before[other].domain
+    choices = known.choices if isinstance(known, Values) else wanted
+    for value in wanted:
+        if value not in choices:
+            raise ConfigError(
+                f"sweep.space.{key}.when: {other} is never {value}; there are {', '.join(choices)}"
+                f"{nearest(value, choices)}"
+            )
+    return wanted
+
+
+def _domain(key: str, written: Any) -> Domain:
+    if isinstance(written, list | tuple):
+        return _checked(key, Values(tuple(map(typed, written))))
+    if not isinstance(written, str):
+        return Values((typed(written),))
+    try:
+        override = OverridesParser.create().parse_override(f"{key}={written}")
+    except HydraException as problem:
+        raise ConfigError(f"sweep.space.{key}: {written!r} is no list or range: {problem}") from problem
+    return domain(override) if override.is_sweep_override() else Values((written,))
+
+
+def domain(override: Override) -> Domain:
+    """What an override that stands for several values stands for.
+
+    Raises:
+        ConfigError: it stands for none.
+    """
+    if override.is_discrete_sweep():
+        return _checked(override.get_key_element(), Values(tuple(map(str, override.sweep_string_iterator()))))
+    sweep = override.value()
+    assert isinstance(sweep, IntervalSweep) and sweep.start is not None and sweep.end is not None
+    whole = type(sweep.start) is int and type(sweep.end) is int
+    interval = Interval(float(sweep.start), float(sweep.end), "log" in sweep.tags, whole)
+    return _checked(override.get_key_element(), interval)
+
+
+def _checked(key: str, found: Domain) -> Domain:
+    if isinstance(found, Values):
+        if not found.choices:
+            raise ConfigError(f"{key}: there is nothing in the list")
+        twice = [value for value in found.choices if found.choices.count(value) > 1]
+        if twice:
+            raise ConfigError(f"{key}: {twice[0]} stands in the list more than once")
+    elif not found.low < found.high:
+        raise ConfigError(f"{key}: low={found.low:g} must be below high={found.high:g}")
+    elif found.log and found.low <= 0:
+        raise ConfigError(f"{key}: low={found.low:g} must be above 0 on a logarithmic scale")
+    elif found.step is not None and (found.step <= 0 or found.log):
+        raise ConfigError(f"{key}: step={found.step:g} must be above 0, and goes with no logarithmic scale")
     return found
 
 
-def _grid(space: Mapping[str, Sequence[str]]) -> list[Cell]:
-    rows = itertools.product(*([f"{key}={value}" for value in values] for key, values in space.items()))
-    return [Cell(", ".join(row), tuple(row)) for row in rows]
+def points(space: tuple[Dimension, ...]) -> list[Point]:
+    """All of a space, the last key varying fastest; each once, whatever conditions leave out.
+
+    Raises:
+        ConfigError: a key has no list of values.
+    """
+    found: list[Point] = [{}]
+    for one in space:
+        values = one.domain.choices if isinstance(one.domain, Values) else one.domain.listed()
+        if values is None:
+            raise ConfigError(
+                f"{one.key}: an interval has no list of values; give a list or a range(), "
+                "or a sampler that searches it, as in sweep.sampler=tpe"
+            )
+        found = [after for point in found for after in _with(point, one, values)]
+    return found
 
 
-def _joined(first: Cell, second: Cell) -> Cell:
-    names = [cell.name for cell in (first, second) if cell.name]
-    return Cell(", ".join(names), (*first.overrides, *second.overrides))
+def _with(point: Point, one: Dimension, values: tuple[str, ...]) -> Iterator[Point]:
+    if one.applies(point):
+        yield from ({**point, one.key: value} for value in values)
+    else:
+        yield point
+
+
+def drawn(space: tuple[Dimension, ...], draw: Callable[[Dimension], str]) -> Point:
+    """One point of a space, key by key; a key is drawn only where its condition holds."""
+    point: Point = {}
+    for one in space:
+        if one.applies(point):
+            point[one.key] = draw(one)
+    return point
+
+
+def corners(space: tuple[Dimension, ...]) -> list[Point]:
+    """The points of a space at both ends of its intervals: what is wrong with a space shows at one of them."""
+    low, high = (tuple(_end(one, place) for one in space) for place in (0, -1))
+    return list({tuple(point.items()): point for point in (*points(low), *points(high))}.values())
+
+
+def _end(one: Dimension, place: int) -> Dimension:
+    if isinstance(one.domain, Values):
+        return one
+    end = (one.domain.low, one.domain.high)[place]
+    return Dimension(one.key, Values((one.domain.typed(end),)), one.when)

@@ -1,7 +1,8 @@
-"""The sweep as an Optuna study: what was asked, what was told.
+"""A search, or a grid, as an Optuna study: a trial of it is a cell, its value the mean over the cell's runs.
 
-The job folders are the truth about what is finished. The study mirrors them in Optuna's storage, a journal file in
-the sweep's folder, where samplers, dashboards and other controllers look.
+The job folders are the truth about what is finished. The study has what was tried and what was decided: it says
+which cell comes next and which is given up. It lives in Optuna's storage, a journal file in the sweep's folder,
+where other controllers and dashboards look; whoever changes it holds the sweep's lock.
 """
 
 import warnings
@@ -9,76 +10,175 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runner.config import digest
-from runner.job import Result
-from runner.sweep.plan import Plan, Trial
+from runner.sweep.objectives import directions
+from runner.sweep.plan import Cell, Plan, Search
+from runner.sweep.pruners import pruner
+from runner.sweep.samplers import sampler
+from runner.sweep.space import Dimension, Point, Values, drawn
+
+CELL = "cell"
+"""The attribute of a trial that says which cell it is."""
 
 
 class Study:
-    """The study of a plan. A changed list of cells or seeds is another study in the same file.
+    """The study of a search; of the grid, where `search` is None: a changed one is another study in that file."""
 
-    One controller at a time tells it (it holds the sweep's lock), so a trial's number is how many were before it.
-    """
-
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, search: Search | None) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        cells = [cell.name for cell in plan.cells]
-        self._distributions: dict[str, BaseDistribution] = {
-            "cell": CategoricalDistribution(cells),
-            "seed": IntDistribution(min(plan.seeds), max(plan.seeds)),
-        }
-        plan.folder.mkdir(parents=True, exist_ok=True)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        self._plan, self.search = plan, search
+        self._distributions = {} if search else _grid(plan.cells)
+        last = max((len(plan.stages(cell)) for cell in plan.cells), default=10)
+        own = search.name if search else digest([[cell.name for cell in plan.cells], plan.seeds])
         self._study = optuna.create_study(
             storage=_journal(plan.folder / "study.log"),
-            study_name=f"{plan.title}-{digest([cells, plan.seeds])}",
-            direction="maximize",
+            study_name=f"{plan.title} {own}".strip(),
+            directions=directions(plan.page.objectives),
+            pruner=pruner(plan.page.pruner, last),
             load_if_exists=True,
         )
-        known = self._study.get_trials(deepcopy=False)
-        self._count = len(known)
-        self._numbers = {trial.user_attrs["job"]: trial.number for trial in known}
-        self._ended = {trial.user_attrs["job"]: trial.state.is_finished() for trial in known}
+        self._numbers: dict[str, list[int]] = {}
+        self._nameless: list[int] = []
+        self._known = 0
+        self.sync()
 
-    def ask(self, trial: Trial) -> int:
-        """Optuna's number for a trial that begins, or begins again.
+    def sync(self) -> None:
+        """Takes notice of what other controllers did."""
+        trials = self._study.get_trials(deepcopy=False)
+        new = [*self._nameless, *range(self._known, len(trials))]
+        self._known, self._nameless = len(trials), []
+        for number in new:
+            name = trials[number].user_attrs.get(CELL)
+            if name is None:
+                self._nameless.append(number)
+            else:
+                self._numbers.setdefault(name, []).append(number)
 
-        (The trial is added in one piece, as running: a controller killed between `enqueue_trial` and `ask` would
+    def cells(self) -> list[str]:
+        """The names of the cells that were begun."""
+        return list(self._numbers)
+
+    def has(self, cell: Cell) -> bool:
+        """Whether it was begun."""
+        return cell.name in self._numbers
+
+    def ask(self) -> Point | None:
+        """What the sampler tries next; None where it has not found anything new for a while."""
+        assert self.search is not None
+        for _ in range(TIRED):
+            chooser = sampler(self._plan.page.sampler, self._plan.base.seed, self._known)
+            self._study.sampler = chooser
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what a sampler says of its own methods
+                self._asked = self._study.ask()
+                point = drawn(self.search.space, self._draw)
+            self._known += 1
+            name = ", ".join((*self.search.overrides, *(f"{key}={value}" for key, value in point.items())))
+            if name not in self._numbers:
+                return point
+            self._again(name)
+        return None
+
+    def _draw(self, one: Dimension) -> str:
+        domain, trial = one.domain, self._asked
+        if isinstance(domain, Values):
+            return str(trial.suggest_categorical(one.key, domain.choices))
+        if domain.whole:
+            step = int(domain.step or 1)
+            return domain.typed(
+                trial.suggest_int(one.key, int(domain.low), int(domain.high), log=domain.log, step=step)
+            )
+        return domain.typed(trial.suggest_float(one.key, domain.low, domain.high, log=domain.log, step=domain.step))
+
+    def _again(self, name: str) -> None:
+        """The sampler has asked for a cell that is there: it gets the same answer, now or with that."""
+        self._asked.set_user_attr(CELL, name)
+        first, number = self._trial(name), self._asked.number
+        self._numbers[name].append(number)
+        if first.state == TrialState.COMPLETE:
+            self._study.tell(number, first.values)
+        elif first.state.is_finished():
+            self._study.tell(number, state=TrialState.FAIL)
+
+    def begin(self, cell: Cell) -> None:
+        """A cell is begun: the one that was asked for, or one of the grid.
+
+        (A grid's is added in one piece, as running: a controller killed between `enqueue_trial` and `ask` would
         leave one waiting, which the next would mistake for its own.)
         """
-        job = trial.job.folder.name
-        if self._ended.get(job, True):
-            params = {"cell": trial.cell.name, "seed": trial.seed}
-            begun = create_trial(
-                state=TrialState.RUNNING, params=params, distributions=self._distributions, user_attrs={"job": job}
-            )
-            self._study.add_trial(begun)
-            self._numbers[job], self._ended[job] = self._count, False
-            self._count += 1
-        return self._numbers[job]
-
-    def tell(self, trial: Trial, result: Result) -> None:
-        """How a trial ended; told once."""
-        job = trial.job.folder.name
-        if self._ended.get(job, False):
+        if cell.name in self._numbers:
             return
-        self.ask(trial)
-        failed = result.status == "failed" or result.accuracy is None
-        self._study.tell(
-            self._numbers[job],
-            None if failed else result.accuracy,
-            state=TrialState.FAIL if failed else TrialState.COMPLETE,
+        if self.search is not None:
+            self._asked.set_user_attr(CELL, cell.name)
+            self._numbers[cell.name] = [self._asked.number]
+            return
+        params = _params(cell, self._distributions)
+        own = {key: self._distributions[key] for key in params}
+        begun = create_trial(
+            state=TrialState.RUNNING, params=params, distributions=own, user_attrs={CELL: cell.name}
         )
-        self._ended[job] = True
+        self._study.add_trial(begun)
+        self._numbers[cell.name] = [self._known]
+        self._known += 1
 
-    def catch_up(self, ended: Iterable[tuple[Trial, Result]]) -> None:
-        """Tells what ended while nobody listened."""
-        for trial, result in ended:
-            self.tell(trial, result)
+    def forget_unfinished_questions(self) -> None:
+        """Ends trials that were asked for by a controller which died before it knew their cell."""
+        for number in self._nameless:
+            if not self._at(number).state.is_finished():
+                self._study.tell(number, state=TrialState.FAIL)
+
+    def looked_at(self, cell: Cell, stage: int) -> bool:
+        """Whether it was decided already that the cell goes on after a stage, or not."""
+        trial = self._trial(cell.name)
+        return stage in trial.intermediate_values or trial.state.is_finished()
+
+    def look(self, cell: Cell, stage: int, value: float) -> None:
+        """Lets the pruner look at a cell; `pruned` says what came of it."""
+        frozen = self._trial(cell.name)
+        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        trial.report(value, stage)
+        if trial.should_prune():
+            self.tell(cell, None, pruned=True)
+
+    def pruned(self, cell: Cell) -> bool:
+        return self.has(cell) and self._trial(cell.name).state == TrialState.PRUNED
+
+    def tell(self, cell: Cell, values: list[float] | None, *, pruned: bool = False) -> None:
+        """How a cell ended; told once."""
+        state = TrialState.PRUNED if pruned else TrialState.COMPLETE if values else TrialState.FAIL
+        for number in self._numbers[cell.name]:
+            if not self._at(number).state.is_finished():
+                self._study.tell(number, values, state=state)
+
+    def _trial(self, name: str) -> FrozenTrial:
+        return self._at(self._numbers[name][0])
+
+    def _at(self, number: int) -> FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[number]
+
+
+TIRED = 50
+"""How often in a row a sampler may ask for what is there already."""
+
+
+def _grid(cells: Iterable[Cell]) -> dict[str, BaseDistribution]:
+    """A distribution a key, of all values that it has; one of names where cells have names of their own."""
+    named = any(cell.name != ", ".join(cell.overrides) for cell in cells)
+    choices: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        for key, value in ({CELL: cell.name} if named else cell.point).items():
+            choices.setdefault(key, {})[value] = None
+    return {key: CategoricalDistribution(tuple(values)) for key, values in choices.items()}
+
+
+def _params(cell: Cell, distributions: dict[str, BaseDistribution]) -> Point:
+    return {CELL: cell.name} if CELL in distributions else cell.point
 
 
 def _journal(path: Path) -> JournalStorage:

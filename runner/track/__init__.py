@@ -15,7 +15,7 @@ from runner.track.environment import Environment, environment
 from runner.track.facts import DatasetFacts, Facts
 from runner.track.memory import MemoryTracker
 from runner.track.mlflow import MlflowTracker
-from runner.track.store import mark_failed, preload, prepare, tracking_uri
+from runner.track.store import mark, preload, prepare, tracking_uri
 from runner.track.thin import Thinner
 from runner.track.tracker import NullTracker, Status, Tracker
 
@@ -30,7 +30,7 @@ __all__ = [
     "Thinner",
     "Tracker",
     "environment",
-    "mark_failed",
+    "mark",
     "open_tracker",
     "preload",
     "prepare",

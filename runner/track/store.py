@@ -7,7 +7,7 @@ import os
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from urllib.parse import quote
 from runner.config import ConfigError, Track
 from runner.track.database import Database
 from runner.track.runs import ClientRuns, Runs
+from runner.track.tracker import Status
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -82,10 +83,12 @@ def prepare(track: Track) -> None:
             _client_and_experiment(uri, track.experiment)
 
 
-def mark_failed(track: Track, run_id: str) -> None:
-    """Ends a run whose process is gone and cannot do it."""
+def mark(track: Track, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
+    """Says how a run ended whose process is gone and cannot do it."""
     if track.name == "mlflow":
-        open_runs(tracking_uri(track), track.experiment).end(run_id, "FAILED")
+        runs = open_runs(tracking_uri(track), track.experiment)
+        runs.tag(run_id, tags)
+        runs.end(run_id, status)
 
 
 @functools.cache
@@ -108,10 +111,14 @@ def _database(uri: str, experiment: str) -> Database | None:
     return None if file is None or "?" in uri else Database.open(file, experiment)
 
 
-def preload(track: Track) -> tuple[str, ...]:
-    """The slow modules that every run of such a store imports: for a server of processes to have them already."""
-    uri = tracking_uri(track)
-    return ("mlflow.tracking",) if track.name == "mlflow" and local_database(uri) is None else ()
+def preload(track: Track, *, going_on: bool) -> tuple[str, ...]:
+    """The slow modules that every run of such a store imports: for a server of processes to have them already.
+
+    Args:
+        going_on: whether runs are interrupted and go on.
+    """
+    needed = track.name == "mlflow" and (going_on or local_database(tracking_uri(track)) is None)
+    return ("mlflow.tracking",) if needed else ()
 
 
 os.register_at_fork(after_in_child=open_runs.cache_clear)  # a connection is its process's own

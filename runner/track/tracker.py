@@ -8,7 +8,7 @@ from typing import Literal, Protocol, Self
 from runner import config
 from runner.track.facts import Facts
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
 """How a run ended, in MLflow's words."""
 
 

@@ -1,0 +1,163 @@
+"""The findings as tables: on a screen, in Markdown and as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from runner.report.findings import Findings, Row, interval, percent
+from runner.screen import took
+from runner.sweep.page import Claim
+from runner.sweep.statistics import Comparison
+
+Table = list[tuple[str, ...]]
+"""Rows of texts below their headings."""
+
+HEADINGS = (
+    "cell",
+    "runs",
+    "accuracy %",
+    "95% interval",
+    "difference",
+    "its 95% interval",
+    "p (Holm)",
+    "verdict",
+    "documents (CIFAR-10)",
+    "a run takes",
+    "notes",
+)
+
+
+def answers(findings: Findings) -> Table:
+    """The rows of the answer; columns that say nothing are left out."""
+    return _telling([HEADINGS, *(_texts(findings, row) for row in findings.rows())])
+
+
+def _texts(findings: Findings, row: Row) -> tuple[str, ...]:
+    of = row.summary
+    return (
+        row.cell.name + (" (baseline)" if findings.baseline(row) else ""),
+        str(of.n),
+        percent(of.mean),
+        interval(of.low, of.high),
+        *_compared(row.comparison),
+        "; ".join(map(claim_text, row.claims)),
+        "" if row.seconds is None else took(row.seconds),
+        row.notes,
+    )
+
+
+def _compared(with_baseline: Comparison | None) -> tuple[str, ...]:
+    if with_baseline is None or with_baseline.difference is None:
+        return ("", "", "", "")
+    of, difference = with_baseline, with_baseline.difference
+    between = "" if of.low is None or of.high is None else f"{100 * of.low:+.1f} .. {100 * of.high:+.1f}"
+    adjusted = "" if of.adjusted is None else f"{of.adjusted:.3f}" if of.adjusted >= 0.001 else "< 0.001"
+    return (f"{100 * difference:+.1f}", between, adjusted, verdict(of))
+
+
+def verdict(of: Comparison) -> str:
+    """In plain words, with what would settle it."""
+    if of.verdict is None:
+        return "one run says nothing" if of.n == 1 else ""
+    return (
+        of.verdict if of.more_seeds is None else f"{of.verdict} (about {of.more_seeds} more seeds would settle it)"
+    )
+
+
+def tried(findings: Findings, most: int | None = None) -> Table:
+    """The cells that were selected among, by what they were selected by.
+
+    Args:
+        most: rows; None for all.
+    """
+    names = findings.plan.page.objectives
+    held_out = "validation " if findings.plan.page.selects else ""
+    headings = ["cell", "runs", *(_heading(name, held_out) for name in names), "test accuracy %", "notes"]
+    rows: Table = [tuple(headings)]
+    for row in findings.tried()[:most]:
+        shown = [_objective(name, value) for name, value in zip(names, row.objectives or (), strict=False)]
+        shown += [""] * (len(names) - len(shown))
+        rows.append((row.cell.name, str(row.summary.n), *shown, percent(row.summary.mean), row.notes))
+    return _telling(rows)
+
+
+def _heading(name: str, held_out: str) -> str:
+    return {"accuracy": f"{held_out}accuracy %", "loss": f"{held_out}loss", "memory": "memory, MiB"}.get(name, name)
+
+
+def _objective(name: str, value: float) -> str:
+    if name == "accuracy":
+        return percent(value)
+    if name == "memory":
+        return f"{value / 2**20:.0f}"
+    return f"{value:,.0f}" if name in ("parameters", "flops") else f"{value:.4g}"
+
+
+def _telling(rows: Table) -> Table:
+    places = [place for place in range(len(rows[0])) if any(row[place] for row in rows[1:])]
+    return [tuple(row[place] for place in places) for row in rows]
+
+
+def markdown(findings: Findings) -> str:
+    """The whole report as Markdown."""
+    plan = findings.plan
+    page = plan.page
+    lines = [f"# {plan.title}", ""]
+    for text in (page.question, page.source, f"Claim: {page.claim}" if page.claim else None, findings.answer()):
+        lines += [text, ""] if text else []
+    lines += [*_pipes(answers(findings)), "", findings.caption(), "", HOW, ""]
+    if page.selects:
+        lines += ["## What was tried", "", *_pipes(tried(findings)), "", SELECTED, ""]
+    lines += ["```", plan.command, "```"]
+    return "\n".join(lines) + "\n"
+
+
+HOW = (
+    "Intervals are Student's t over the seeds, 95%. Differences are paired by seed with the baseline's; p is of "
+    "the paired t-test, after Holm's correction over the cells; in brackets what a document's notebook records."
+)
+
+SELECTED = (
+    "Selected by images held out from training, never by the test images. The best of many is flattered by luck: "
+    "only runs on fresh seeds (`sweep.confirm`) say what it is worth."
+)
+
+
+def csv_text(findings: Findings) -> str:
+    """The rows of the answer with numbers as shares, one a cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in findings.rows():
+        of, compared = row.summary, row.comparison
+        difference = ("",) * 6 if compared is None else tuple(vars(compared)[name] for name in OF_COMPARISON)
+        claims = "; ".join(map(claim_text, row.claims))
+        found = (row.cell.name, of.n, of.mean, of.deviation, of.low, of.high, *difference)
+        writer.writerow((*found, row.seconds, claims, row.notes))
+    return text.getvalue()
+
+
+OF_COMPARISON = ("difference", "low", "high", "p", "adjusted", "verdict")
+
+COLUMNS = (
+    *("cell", "n", "mean", "deviation", "low", "high"),
+    *("difference", "difference_low", "difference_high", "p", "adjusted", "verdict"),
+    *("seconds", "claims", "notes"),
+)
+
+
+def claim_text(claim: Claim) -> str:
+    """Such as `73.9 (73.35) at 10k`: the document's text, and in brackets what its notebook records."""
+    steps = f"{claim.steps // 1000}k" if claim.steps % 1000 == 0 else str(claim.steps)
+    claimed = "-" if claim.claimed is None else f"{claim.claimed:g}"
+    recorded = "" if claim.recorded is None else f" ({claim.recorded:g})"
+    return f"{claimed}{recorded} at {steps}"
+
+
+def _pipes(rows: Sequence[Sequence[str]]) -> list[str]:
+    head, *others = rows
+    return [_row(head), _row(["---"] * len(head)), *map(_row, others)]
+
+
+def _row(texts: Sequence[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"

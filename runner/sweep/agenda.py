@@ -1,0 +1,316 @@
+"""What a sweep has still to do, from what the job folders and the studies say.
+
+Cells come from the grid or from a sampler. The runs of a cell come to one stage after the other (see `pruners`);
+then it is decided whether the cell goes on. All of it is on disk, so that several controllers share a sweep, and
+one that starts where another was killed goes on with it.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from runner.job import Busy, Result, held
+from runner.sweep.confirm import chosen
+from runner.sweep.objectives import OBJECTIVES, values
+from runner.sweep.plan import Cell, Plan, Trial
+from runner.sweep.pruners import Goal
+from runner.sweep.study import Study
+from runner.track import mark
+
+
+@dataclass(eq=False)
+class Task:
+    """A run, and how far it is to go.
+
+    Attributes:
+        until: the step to stop at for now; None for its end.
+        lock: held while this controller has it run.
+    """
+
+    trial: Trial
+    until: int | None
+    lock: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+
+@dataclass(eq=False)
+class Course:
+    """A cell that is being run.
+
+    Attributes:
+        stage: counted from 0.
+        missing: seeds that have not reached it.
+    """
+
+    cell: Cell
+    study: Study
+    stage: int = 0
+    missing: set[int] = field(default_factory=set)
+
+
+class Agenda:
+    """Gives one task after the other; is told what became of each."""
+
+    def __init__(self, plan: Plan, ended: Callable[[Trial, Result], None]) -> None:
+        """
+        Args:
+            ended: is told of each run that has ended, here or elsewhere.
+        """
+        self._plan, self._ended = plan, ended
+        self._ready: deque[Task] = deque()
+        self._elsewhere: deque[Task] = deque()
+        self._courses: dict[str, Course] = {}
+        self._undecided: set[str] = set()
+        self._failed: set[Path] = set()
+        self._confirming = False
+        self._told = {trial.job.folder for trial in plan.trials if trial.job.settled}
+        with self._alone():
+            self._studies = [Study(plan, search) for search in plan.searches] or [Study(plan, None)]
+            for study in self._studies:
+                study.forget_unfinished_questions()
+        self._sparse = {study for study in self._studies if study.search}
+        self._take_up()
+
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody else asks or decides meanwhile."""
+        return held(self._plan.folder, "a decision about this sweep", patience=60.0, lock="study.lock")
+
+    def _take_up(self) -> None:
+        """Takes notice of all cells there are: a grid's own, or those that were asked for here and elsewhere."""
+        if self._plan.searches:
+            self._plan.refresh()
+            for study in self._studies:
+                study.sync()
+        for cell in self._plan.cells:
+            study = self._study_of(cell)
+            if cell.name not in self._courses and (study.search is None or study.has(cell)):
+                self._course(cell, study)
+        if not self._plan.page.prunes:  # the first seed of every cell before the second of any
+            place = {seed: number for number, seed in enumerate(self._plan.seeds)}
+            self._ready = deque(sorted(self._ready, key=lambda task: place.get(task.trial.seed, len(place))))
+
+    def _course(self, cell: Cell, study: Study) -> None:
+        """A cell is there."""
+        self._courses[cell.name] = course = Course(cell, study)
+        self._undecided.add(cell.name)
+        self._enter(course)
+
+    def _study_of(self, cell: Cell) -> Study:
+        return next(study for study in self._studies if study.search is None or study.search.name == cell.search)
+
+    # What comes next.
+
+    def next(self, *, ask: bool = True) -> Task | None:
+        """A task for this controller, which holds its lock; None where there is none now.
+
+        Args:
+            ask: whether a sampler may be asked for one cell more.
+        """
+        while True:
+            while self._ready:
+                task = self._ready.popleft()
+                if self._reserved(task):
+                    if not self._met(task):
+                        self._begin(task.trial.cell)
+                        return task
+                    self.done(task)
+            if not ((ask and self._asked()) or self._confirmations()):
+                return None
+
+    def _begin(self, cell: Cell) -> None:
+        """The study knows of a cell from its first run on."""
+        study = self._courses[cell.name].study
+        if not study.has(cell):
+            with self._alone():
+                study.sync()
+                study.begin(cell)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to do, once those have ended that are running."""
+        return self._confirming and not self._ready and not self._elsewhere
+
+    def look_elsewhere(self) -> None:
+        """Sees to what other controllers have: takes note of its end, or takes it where they let go of it."""
+        self._ready.extend(self._elsewhere)
+        self._elsewhere.clear()
+        if self._plan.searches:
+            self._take_up()
+
+    def _reserved(self, task: Task) -> bool:
+        try:
+            task.lock.enter_context(task.trial.job.reserved())
+        except Busy:
+            self._elsewhere.append(task)
+            return False
+        return True
+
+    def _met(self, task: Task) -> bool:
+        job = task.trial.job
+        if job.settled or job.folder in self._failed:
+            return True
+        return task.until is not None and _reached(task.trial) >= task.until
+
+    def _left_to_ask(self) -> bool:
+        return any(len(study.cells()) < self._plan.page.trials for study in self._sparse)
+
+    def _asked(self) -> bool:
+        """Lets the search that has asked least ask for one cell more; whether there is one."""
+        while self._left_to_ask():
+            study = min(self._sparse, key=lambda study: len(study.cells()))
+            with self._alone():
+                study.sync()
+                if len(study.cells()) >= self._plan.page.trials:
+                    return self._taken_up()
+                point = study.ask()
+                if point is None:
+                    self._sparse.discard(study)
+                    continue
+                assert study.search is not None
+                cell = self._plan.make(study.search, point)
+                self._plan.add(cell)
+                study.begin(cell)
+            self._course(cell, study)
+            return True
+        return False
+
+    def _taken_up(self) -> bool:
+        before = len(self._courses)
+        self._take_up()
+        return len(self._courses) > before
+
+    def _confirmations(self) -> bool:
+        """The runs that confirm what was chosen, once everything is decided; whether there are any."""
+        if self._confirming or self._undecided or self._left_to_ask():
+            return False
+        if self._plan.searches and self._taken_up():  # another controller's
+            return True
+        self._confirming = True
+        cells = chosen(self._plan)
+        trials = [trial for cell in cells for trial in self._plan.confirmations(cell)]
+        self._ready.extend(Task(trial, None) for trial in trials)
+        return bool(trials)
+
+    # What became of it.
+
+    def reached(self, task: Task) -> bool:
+        """Whether the run has come as far as it was to go."""
+        return self._met(task)
+
+    def done(self, task: Task) -> None:
+        """The run has come as far as it was to go, or has ended: failed, perhaps."""
+        task.lock.close()
+        result = task.trial.job.result()
+        if result is not None and result.status == "failed":
+            self._failed.add(task.trial.job.folder)
+        self._tell(task.trial)
+        course = self._courses.get(task.trial.cell.name)
+        if course is None or task.trial.confirms:
+            return
+        course.missing.discard(task.trial.seed)
+        if not course.missing:
+            self._decide(course)
+
+    def again(self, task: Task, *, last: bool = False) -> None:
+        """The run is to be begun again, as the next one or as the last."""
+        task.lock.close()
+        again = Task(task.trial, task.until)
+        if last:
+            self._ready.append(again)
+        else:
+            self._ready.appendleft(again)
+
+    def drop(self, task: Task) -> None:
+        """The run is left to whoever goes on with the sweep."""
+        task.lock.close()
+
+    def _tell(self, trial: Trial) -> None:
+        result = trial.job.result()
+        if result is not None and trial.job.folder not in self._told:
+            self._told.add(trial.job.folder)
+            self._ended(trial, result)
+
+    def _enter(self, course: Course) -> None:
+        """Puts what the course's stage asks for on the list, and goes on to the next where nothing is missing."""
+        goals = self._plan.stages(course.cell)[course.stage]
+        tasks = [Task(self._plan.trial(course.cell, goal.seed), goal.until) for goal in goals]
+        open_tasks = [task for task in tasks if not self._met(task)]
+        course.missing = {task.trial.seed for task in open_tasks}
+        if course.stage:
+            self._ready.extendleft(reversed(open_tasks))
+        else:
+            self._ready.extend(open_tasks)
+        if not open_tasks:
+            self._decide(course)
+
+    def _decide(self, course: Course) -> None:
+        stages = self._plan.stages(course.cell)
+        trials = self._plan.of(course.cell)
+        self._begin(course.cell)
+        if course.stage + 1 == len(stages) or all(trial.job.result() for trial in trials):
+            self._complete(course)
+            return
+        seen = [value for goal in stages[course.stage] if (value := self._value(course.cell, goal)) is not None]
+        with self._alone():
+            course.study.sync()
+            if seen and not course.study.looked_at(course.cell, course.stage + 1):
+                course.study.look(course.cell, course.stage + 1, fmean(seen))
+            pruned = course.study.pruned(course.cell)
+        if pruned:
+            self._undecided.discard(course.cell.name)
+            for trial in trials:
+                self._give_up(trial)
+            return
+        course.stage += 1
+        self._enter(course)
+
+    def _complete(self, course: Course) -> None:
+        self._undecided.discard(course.cell.name)
+        results = [trial.job.result() for trial in self._plan.of(course.cell)]
+        finished = [result for result in results if result and result.status == "finished"]
+        given_up = any(result and result.status == "pruned" for result in results)
+        with self._alone():
+            course.study.tell(course.cell, values(self._plan.page.objectives, finished), pruned=given_up)
+
+    def _value(self, cell: Cell, goal: Goal) -> float | None:
+        """What the pruner is told of a run at a stage."""
+        trial, name = self._plan.trial(cell, goal.seed), self._plan.page.objectives[0]
+        result = trial.job.result()
+        if result is not None and (goal.until is None or result.status == "finished"):
+            return OBJECTIVES[name][1](result)
+        at = [point for point in trial.job.evaluations() if point["step"] <= (goal.until or 0)]
+        held_out = f"validation/{name}"
+        return at[-1].get(held_out, at[-1].get(f"test/{name}")) if at else None
+
+    def _give_up(self, trial: Trial) -> None:
+        """A run of a cell that does badly is not run any further."""
+        job = trial.job
+        if job.result() is not None:
+            return
+        points = job.evaluations()
+        last = points[-1] if points else {}
+        result = Result(
+            status="pruned",
+            steps=int(last.get("step", 0)),
+            accuracy=last.get("test/accuracy"),
+            loss=last.get("test/loss"),
+            validation_accuracy=last.get("validation/accuracy"),
+            validation_loss=last.get("validation/loss"),
+            run_id=(job.page() or {}).get("run_id"),
+        )
+        job.folder.mkdir(parents=True, exist_ok=True)
+        job.end(result)
+        job.checkpoint.unlink(missing_ok=True)
+        if result.run_id is not None:
+            mark(trial.order.config.track, result.run_id, "KILLED", {"sweep.pruned": f"at step {result.steps}"})
+        self._tell(trial)
+
+
+def _reached(trial: Trial) -> int:
+    """The step of the newest evaluation of a run that can go on from there."""
+    if not trial.job.checkpoint.exists():
+        return 0
+    points = trial.job.evaluations()
+    return int(points[-1]["step"]) if points else 0

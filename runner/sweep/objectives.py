@@ -1,0 +1,49 @@
+"""What a search selects by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Literal
+
+from runner.job import Result
+
+Value = Callable[[Result], float | None]
+
+Direction = Literal["minimize", "maximize"]
+
+
+def _accuracy(result: Result) -> float | None:
+    return result.validation_accuracy if result.validation_accuracy is not None else result.accuracy
+
+
+def _loss(result: Result) -> float | None:
+    return result.validation_loss if result.validation_loss is not None else result.loss
+
+
+OBJECTIVES: Mapping[str, tuple[Direction, Value]] = {
+    "accuracy": ("maximize", _accuracy),
+    "loss": ("minimize", _loss),
+    "seconds": ("minimize", lambda result: result.seconds),
+    "parameters": ("minimize", lambda result: float(result.parameters)),
+    "flops": ("minimize", lambda result: float(result.flops)),
+    "memory": ("minimize", lambda result: float(result.memory)),
+}
+"""The names of `sweep.objectives`: what is better, and where it stands in a run's result.
+
+Accuracy and loss are those on the images held out from training, where there are any."""
+
+
+def values(names: Sequence[str], results: Sequence[Result]) -> list[float] | None:
+    """The means of a cell over its runs that have them; None where none has, or one is not a number."""
+    found = []
+    for name in names:
+        of_runs = [value for result in results if (value := OBJECTIVES[name][1](result)) is not None]
+        finite = [value for value in of_runs if value == value and abs(value) != float("inf")]
+        if not finite:
+            return None
+        found.append(fmean(finite))
+    return found
+
+
+def directions(names: Sequence[str]) -> list[Direction]:
+    """`maximize` or `minimize` for each."""
+    return [OBJECTIVES[name][0] for name in names]

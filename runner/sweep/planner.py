@@ -1,0 +1,257 @@
+"""From a command line and a page to a plan: every cell composed and checked, before anything runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config import ConfigError, RunConfig, digest, executor, from_hydra
+from runner.data import load_for
+from runner.explain import explain, refuse_nameless
+from runner.job import job_name
+from runner.schema import nearest
+from runner.settle import settled
+from runner.sweep.compose import Composer
+from runner.sweep.objectives import directions
+from runner.sweep.page import Page, page_of
+from runner.sweep.plan import Cell, Plan, Search
+from runner.sweep.pruners import pruner
+from runner.sweep.request import Request, key_of, request
+from runner.sweep.samplers import sampler
+from runner.sweep.space import Dimension, Point, corners, dimensions, points
+
+Say = Callable[[str], None]
+
+HELD_OUT = 0.1
+"""The share of the training images that a sweep which selects holds out, where nothing else is said."""
+
+
+def plan(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader, say: Say, command: str = "") -> Plan:
+    """Composes and checks every cell of a sweep, or the corners of what it searches.
+
+    Args:
+        command: what repeats it.
+
+    Raises:
+        ConfigError: with every problem of every cell.
+    """
+    return Planner(config, arguments, loader).plan(say, command)
+
+
+class Planner:
+    """What a page and a command line ask for."""
+
+    def __init__(self, config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> None:
+        self._config = config
+        self._page, self._asked = page_of(config), request(arguments)
+        self._composer = Composer(config, loader)
+
+    def plan(self, say: Say, command: str) -> Plan:
+        page, asked = self._page, self._asked
+        searches = tuple(self._searches())
+        compared = [point for search in searches for point in _corners(search)] or named_points(page, asked)
+        _refuse_overruled(compared, asked)
+        configs = [self._held_out(config) for config in self._composed(compared)]
+        if configs[0].train.validation != self._plain_validation:
+            say(f"validation: {HELD_OUT:.0%} of the training images are held out, because the sweep selects")
+        self._base, *configs = settled([self._held_out(self._start(configs)), *configs], say)
+        _check_choices(page, self._base)
+        self._data: dict[str, tuple[str, int]] = {}
+        seeds = asked.seeds or tuple(self._base.seed + number for number in range(page.seeds))
+        title = page.name or "-".join(asked.swept) or "seeds"
+        planned = Plan(
+            page=page if not asked.alters() else replace(page, claims=()),
+            executor=executor(self._config),
+            title=title,
+            folder=Path(self._base.out) / "sweeps" / f"{title}-{self._identity()}",
+            base=self._base,
+            seeds=seeds,
+            command=command,
+            searches=searches,
+            make=self._make,
+        )
+        cells = [self._cell(one, "", of) for one, of in zip(compared, configs, strict=True)]
+        if searches:
+            planned.corners = cells
+            planned.refresh()
+        else:
+            _refuse_twins(cells)
+            planned.cells = cells
+        return planned
+
+    def _searches(self) -> list[Search]:
+        page = self._page
+        if not page.searches:
+            return []
+        space = {**page.space, **{key: None for key in self._asked.swept}}
+        own = dimensions({key: value for key, value in page.space.items() if key not in self._asked.swept})
+        typed = tuple(Dimension(key, of) for key, of in self._asked.swept.items())
+        if not space:
+            raise ConfigError(f"sweep.sampler={page.sampler.name}: there is no space to search; see sweep.space")
+        outer = [_overrides(point) for point in points(dimensions(page.each))]
+        return [Search(", ".join(overrides), overrides, (*own, *typed)) for overrides in outer]
+
+    def _make(self, search: Search, point: Point) -> Cell:
+        """The cell at a point of a search, decided as those were that were planned."""
+        overrides = (*search.overrides, *_overrides(point))
+        named = Named(", ".join(overrides), overrides)
+        [config] = self._composed([named])
+        train = replace(config.train, precision=self._base.train.precision)
+        [config] = settled([self._held_out(replace(config, train=train))], lambda line: None)
+        return self._cell(named, search.name, config)
+
+    def _cell(self, named: "Named", search: str, config: RunConfig) -> Cell:
+        key = repr(config.data)
+        if key not in self._data:
+            dataset = load_for(config)
+            self._data[key] = dataset.digest, len(dataset.train.labels)
+        data, images = self._data[key]
+        return Cell(named.name, named.overrides, search, config, data, config.steps(images))
+
+    def _start(self, configs: list[RunConfig]) -> RunConfig:
+        """The configuration that the cells start from; on a cell's data where they differ in that."""
+        try:
+            base = from_hydra(self._config)
+        except ConfigError:  # it lacks what the cells say
+            return configs[0]
+        return replace(base, data=configs[0].data) if self._compares_data() else base
+
+    @property
+    def _plain_validation(self) -> float:
+        return float(self._config.train.validation)
+
+    def _held_out(self, config: RunConfig) -> RunConfig:
+        """A sweep that selects must not do so by the test images."""
+        if not self._page.selects or config.train.validation:
+            return config
+        return replace(config, train=replace(config.train, validation=HELD_OUT))
+
+    def _compares_data(self) -> bool:
+        keys = (*self._asked.swept, *self._page.space, *self._page.each)
+        return any(key_of(key).partition(".")[0] == "data" for key in keys)
+
+    def _identity(self) -> str:
+        """Of the question, whatever cells and seeds it is answered with: more of them go on with the same sweep."""
+        what = replace(self._base, seed=0).what()
+        if self._compares_data():
+            del what["data"]
+        page = self._page
+        question: list[Any] = [page.name, sorted({*page.space, *page.each, *self._asked.swept}), what]
+        if page.selects:
+            question += [repr(page.sampler), repr(page.pruner), page.objectives, page.prune_every]
+        if page.searches:
+            question += [repr(page.space), repr(page.each), repr(self._asked.swept)]
+        return digest(question)
+
+    def _composed(self, compared: Sequence["Named"]) -> list[RunConfig]:
+        """Each cell's configuration."""
+        found: list[RunConfig] = []
+        problems: dict[str, list[Named]] = {}
+        for cell in compared:
+            overrides = [*self._asked.fixed, *cell.overrides]
+            try:
+                refuse_nameless(overrides)
+                found.append(from_hydra(self._composer.compose(overrides)))
+            except (HydraException, OmegaConfBaseException) as problem:
+                for line in explain(problem, overrides, _own_choices(self._config)).splitlines():
+                    problems.setdefault(line, []).append(cell)
+            except ConfigError as problem:
+                for line in str(problem).splitlines():
+                    problems.setdefault(line, []).append(cell)
+        if problems:
+            lines = [_of_cells(line, cells, len(compared)) for line, cells in problems.items()]
+            raise ConfigError("\n".join(lines))
+        return found
+
+
+class Named:
+    """A cell before it is composed."""
+
+    def __init__(self, name: str, overrides: Sequence[str]) -> None:
+        self.name, self.overrides = name, tuple(overrides)
+
+
+def named_points(page: Page, asked: Request) -> list[Named]:
+    """The page's grid and named cells, each once for every combination of what the command line sweeps over.
+
+    Raises:
+        ConfigError: there is nothing to compare, or the baseline is none of them.
+    """
+    space = {key: value for key, value in page.space.items() if key not in asked.swept}
+    grid = [Named(", ".join(row), row) for row in map(_overrides, points(dimensions(space)))] if space else []
+    own = grid + [Named(name, overrides) for name, overrides in page.cells.items()]
+    typed = tuple(Dimension(key, of) for key, of in asked.swept.items())
+    across = [Named(", ".join(row), row) for row in map(_overrides, points(typed))]
+    found = [_joined(a, b) for a in own or [Named("", ())] for b in across]
+    if not own and not asked.swept:
+        found = [Named("as given", ())]
+    if any(key_of(override) == "seed" for cell in found for override in cell.overrides):
+        raise ConfigError("sweep: a cell has no seed of its own; sweep.seeds=5 and seed=0,1 are for all cells")
+    names = [cell.name for cell in found]
+    if page.baseline is not None and not asked.swept and page.baseline not in names:
+        raise ConfigError(
+            f"sweep.baseline: {page.baseline!r} is none of the cells {', '.join(names)}"
+            f"{nearest(page.baseline, names)}"
+        )
+    return found
+
+
+def _joined(first: Named, second: Named) -> Named:
+    names = [cell.name for cell in (first, second) if cell.name]
+    return Named(", ".join(names), (*first.overrides, *second.overrides))
+
+
+def _overrides(point: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{key}={value}" for key, value in point.items())
+
+
+def _corners(search: Search) -> list[Named]:
+    rows = [(*search.overrides, *_overrides(point)) for point in corners(search.space)]
+    return [Named(", ".join(row), row) for row in rows]
+
+
+def _check_choices(page: Page, base: RunConfig) -> None:
+    """Refuses samplers and pruners that there are not."""
+    if page.searches:
+        sampler(page.sampler, base.seed, 0)
+    if page.prunes:
+        pruner(page.pruner, 10)
+    directions(page.objectives)
+
+
+def _refuse_overruled(compared: Sequence[Named], asked: Request) -> None:
+    """What is typed for every run must not be what the cells differ in."""
+    for override in asked.fixed:
+        key = key_of(override)
+        cells = [cell for cell in compared if any(key_of(own) == key for own in cell.overrides)]
+        if cells:
+            names = "; ".join(cell.name for cell in cells)
+            raise ConfigError(f"{override}: the cells say themselves what {key} is ({names})")
+
+
+def _of_cells(line: str, cells: list[Named], all_cells: int) -> str:
+    """A problem, and where it is not every cell's, of which."""
+    if len(cells) == all_cells or any(line.startswith(override) for override in cells[0].overrides):
+        return line
+    return f"{'; '.join(cell.name for cell in cells)}: {line}"
+
+
+def _own_choices(config: DictConfig) -> str | None:
+    """The folder given by `--config-dir`."""
+    sources = config.hydra.runtime.config_sources
+    return next((source.path for source in sources if source.provider == "command-line"), None)
+
+
+def _refuse_twins(cells: Sequence[Cell]) -> None:
+    first: dict[str, str] = {}
+    for cell in cells:
+        identity = job_name(cell.config, cell.data)
+        if identity in first:
+            other = "another cell of that name" if first[identity] == cell.name else repr(first[identity])
+            raise ConfigError(f"{cell.name!r} is the same configuration as {other}")
+        first[identity] = cell.name
