@@ -89,26 +89,19 @@ def _one(cfg: DictConfig) -> RunConfig:
 
 
 def _run(config: RunConfig) -> None:
-    """One run on this terminal; exits as a shell expects where a signal stopped it."""
+    """One run on this terminal."""
+    from runner.alone import run_alone
     from runner.data import load_for
     from runner.describe import run_name
     from runner.job import Job, Order, job_name
     from runner.screen import Screen, command_line
     from runner.settle import settled
-    from runner.stop import Stop
 
     with Screen() as screen:
         [config] = settled([config], screen.say)
         data = load_for(config).digest  # what is wrong with the data is said before torch is imported
-        from runner.run import run
-
         job = Job(Path(config.out) / "runs" / f"{config.model.name}-{job_name(config, data)}")
-        order = Order(config, name=run_name(config), command=command_line())
-        with Stop("Stopping after this step; once more ends at once.") as stop:
-            result = run(job, order, watch=screen, stop=stop)
-        screen.end(result, command_line(going_on=True))
-        if result.status == "stopped":
-            sys.exit(stop.exit_code)
+        run_alone(job, Order(config, name=run_name(config), command=command_line()), screen)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The verbs of the command line beside training: `python -m runner ui`."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 
 from runner.config import ConfigError
@@ -22,7 +23,20 @@ def ui(argv: list[str]) -> None:
         serve(uri, port=arguments.port)
 
 
-VERBS: Mapping[str, Callable[[list[str]], None]] = {"ui": ui}
+def rerun(argv: list[str]) -> None:
+    """Repeat a run from its page in MLflow alone, and say whether the metrics match; if not, exits with 1."""
+    from runner.rerun import ELSEWHERE, repeat
+
+    parser = _parser(rerun)
+    parser.add_argument("run_id", metavar="RUN_ID", help="its id on the page, or the first 8 or more digits of it")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help=f"another place: {', '.join(ELSEWHERE)}")
+    parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)")
+    arguments = parser.parse_intermixed_args(argv)
+    if not repeat(arguments.run_id, uri=arguments.uri, words=arguments.words):
+        sys.exit(1)
+
+
+VERBS: Mapping[str, Callable[[list[str]], None]] = {"ui": ui, "rerun": rerun}
 """The first word of the command line and the function that gets the rest."""
 
 

@@ -175,7 +175,7 @@ class Findings:
 
 
 def _against(base: Row, told: Sequence[Row]) -> str:
-    """Such as: `optim=sgd is worse than optim=adam by 12.1 points; optim=momentum is not distinguishable from ..`"""
+    """Such as: `optim=sgd is worse than optim=adam by 12.1 points; optim=momentum is not distinguishable`"""
     sentences = []
     for verdict in ("better", "worse"):
         for row in told:

@@ -11,24 +11,30 @@ A run speaks the verbs of `Tracker` and never learns which one it got::
 from collections.abc import Callable
 
 from runner import config
+from runner.track.code import difference
 from runner.track.environment import Environment, environment
 from runner.track.facts import DatasetFacts, Facts
 from runner.track.memory import MemoryTracker
 from runner.track.mlflow import MlflowTracker
+from runner.track.page import Curve, Page, Pages
 from runner.track.store import mark, preload, prepare, tracking_uri
 from runner.track.thin import Thinner
 from runner.track.tracker import NullTracker, Status, Tracker
 
 __all__ = [
+    "Curve",
     "DatasetFacts",
     "Environment",
     "Facts",
     "MemoryTracker",
     "MlflowTracker",
     "NullTracker",
+    "Page",
+    "Pages",
     "Status",
     "Thinner",
     "Tracker",
+    "difference",
     "environment",
     "mark",
     "open_tracker",

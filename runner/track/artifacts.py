@@ -15,6 +15,9 @@ class Artifacts(Protocol):
     def names(self) -> set[str]:
         """The files at its top."""
 
+    def read(self, name: str) -> str:
+        """The text of a file that is there, its line ends as they are."""
+
     def keep(self, path: Path, folder: str) -> None:
         """A copy of the file at `path`, in a folder of the run's."""
 
@@ -30,6 +33,9 @@ class Folder(Artifacts):
 
     def names(self) -> set[str]:
         return {file.name for file in self._folder.iterdir()} if self._folder.exists() else set()
+
+    def read(self, name: str) -> str:
+        return (self._folder / name).read_bytes().decode(errors="replace")
 
     def keep(self, path: Path, folder: str) -> None:
         shutil.copyfile(path, self._place(Path(folder, path.name)))
@@ -53,6 +59,11 @@ class Repository(Artifacts):
 
     def names(self) -> set[str]:
         return {file.path for file in self._repository.list_artifacts(None)}
+
+    def read(self, name: str) -> str:
+        with tempfile.TemporaryDirectory() as beside:
+            file = self._repository.download_artifacts(name, beside)  # type: ignore[no-untyped-call]
+            return Path(file).read_bytes().decode(errors="replace")
 
     def keep(self, path: Path, folder: str) -> None:
         self._repository.log_artifact(str(path), folder or None)  # type: ignore[no-untyped-call]

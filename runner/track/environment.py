@@ -65,17 +65,17 @@ def checkout(folder: Path) -> tuple[str, str]:
         The commit and the diff, which `git apply` takes and which begins with a line for each untracked file.
         Each is empty where there is none; both are outside of a checkout and for an installed package.
     """
-    status = "" if "site-packages" in folder.parts else _git(folder, *STATUS)
+    status = "" if "site-packages" in folder.parts else git(folder, *STATUS) or ""
     oid = re.search(r"^# branch\.oid ([0-9a-f]{40,})$", status, re.MULTILINE)
     untracked = "".join(f"# untracked: {path}\n" for path in re.findall(r"^\? (.*)$", status, re.MULTILINE))
     changed = re.search(r"^[12u] ", status, re.MULTILINE)
-    diff = _git(folder, "diff", "HEAD", "--no-ext-diff", "--no-color") if oid and changed else ""
-    return (oid[1] if oid else ""), untracked + diff
+    diff = git(folder, "diff", "HEAD", "--no-ext-diff", "--no-color") if oid and changed else ""
+    return (oid[1] if oid else ""), untracked + (diff or "")
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    """Git's answer; empty when there is no git, no checkout, or no answer in time."""
-    without_locks = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+def git(folder: Path, *arguments: str, **variables: str) -> str | None:
+    """Git's answer; None when there is no git, no checkout, no answer in time, or it refuses."""
+    without_locks = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", **variables}
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],
@@ -84,8 +84,8 @@ def _git(folder: Path, *arguments: str) -> str:
             timeout=GIT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
 def _invocation() -> dict[str, str]:

@@ -68,6 +68,21 @@ def connect(uri: str) -> "MlflowClient":
         return MlflowClient(tracking_uri=uri)
 
 
+def existing(uri: str) -> "MlflowClient":
+    """A client of a store that is there; none is made.
+
+    Raises:
+        ConfigError: there is no such database, the file is none, or no server answers.
+    """
+    database = local_database(uri)
+    if database is not None and not database.exists():
+        raise ConfigError(f"there is no {database}; --uri=... takes another store")
+    _database(uri, "")  # refuses a file that is no database
+    if is_server(uri):
+        _answers(uri)
+    return connect(uri)
+
+
 def prepare(track: Track) -> None:
     """Creates the database and the experiment where they are not there yet.
 
