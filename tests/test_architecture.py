@@ -20,6 +20,7 @@ LAYERS = (
     ("execute", "report", "rerun", "sweep.board", "sweep.study"),
     ("alone", "fused", "sweep.confirm", "sweep.planner"),
     ("sweep.plan",),
+    ("sweep.baseline",),
     ("screen", "sweep.compose", "sweep.page", "sweep.pruners", "sweep.request", "warm", "worker"),
     ("probe", "run", "sweep.objectives", "sweep.samplers", "sweep.space", "sweep.statistics"),
     ("artifacts", "changed", "describe", "layers"),

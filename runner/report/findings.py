@@ -1,15 +1,16 @@
 """What a sweep found so far, from its folder alone: cells as rows, comparisons, the answer in a sentence."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from runner.config import RunConfig
 from runner.job import Result
+from runner.sweep.baseline import is_baseline, others
 from runner.sweep.confirm import chosen, ranked, reached_by
 from runner.sweep.page import Claim
 from runner.sweep.plan import Cell, Plan, Trial
-from runner.sweep.statistics import Comparison, Summary, compare, summary
+from runner.sweep.statistics import Comparison, Summary, compare_pairs, summary
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Row:
     Attributes:
         accuracies: test accuracies by seed, as shares, of the runs that came to their end.
         objectives: what the cell was selected by, means over its runs; None where not all have ended.
-        comparison: with the baseline; None for the baseline, and where there is none.
+        against: the cell that it is compared with; None for a baseline, and where there is none.
+        comparison: with that one; None where there is none.
         comparable: the claims among them that are of the same data and length as the runs.
         claims: what the documents say of it.
         seconds: the mean time of a run; None before the first.
@@ -29,6 +31,7 @@ class Row:
     cell: Cell
     accuracies: Mapping[int, float]
     objectives: tuple[float, ...] | None
+    against: Cell | None
     comparison: Comparison | None
     claims: tuple[Claim, ...]
     comparable: tuple[Claim, ...]
@@ -79,9 +82,8 @@ class Findings:
         return [self._row(cell, self.plan.of(cell)) for cell in (*complete, *others)]
 
     def baseline(self, row: Row) -> bool:
-        """Whether the others are compared with this one; of a search, `sweep.each` names it."""
-        name = self.plan.page.baseline
-        return name is not None and name in (row.cell.name, row.cell.search)
+        """Whether others are compared with this one."""
+        return is_baseline(self.plan.page, self.plan.words(row.cell))
 
     def trials(self, row: Row) -> list[Trial]:
         """The runs that a row of `rows` is of."""
@@ -99,15 +101,16 @@ class Findings:
     def answer(self) -> str:
         """The answer in a sentence or two."""
         rows = self.rows()
-        base = next((row for row in rows if self.baseline(row)), None)
         told = [row for row in rows if row.comparison and row.comparison.verdict]
         missing = sum(not trial.job.settled for row in rows for trial in self.trials(row))
         first = f"Not finished: {missing} runs are missing. " if missing else ""
-        if base is not None and told:
-            return first + _against(base, told)
+        if told:
+            return first + _against(told)
         ordered = [row for row in rows if row.summary.mean is not None]
         if not ordered:
             return first + "Nothing is known yet."
+        if len({row.cell.overrides[:1] for row in ordered}) > 1 and all(len(row.cell.point) > 1 for row in ordered):
+            return first + _best_of_each(ordered)
         best = max(ordered, key=lambda row: row.summary.mean or 0)
         interval = _interval(best.summary)
         within = f" ({interval})" if interval else ""
@@ -155,6 +158,7 @@ class Findings:
             {seed: result.accuracy for seed, result in finished.items() if result.accuracy is not None},
             None if reached is None else tuple(reached),
             None,
+            None,
             claims,
             tuple(claim for claim in claims if _comparable(cell, claim)),
             fmean(seconds) if seconds else None,
@@ -162,19 +166,24 @@ class Findings:
         )
 
     def _compared(self, rows: list[Row]) -> list[Row]:
-        """The rows with their comparisons, where there is something to compare with."""
-        base = next((row for row in rows if self.baseline(row)), None)
-        if base is None:
+        """The rows with their comparisons, each with the baseline that it shares all else with."""
+        page, words = self.plan.page, self.plan.words
+        if page.baseline is None:
             return rows
-        others = [row for row in rows if row is not base]
-        images = [result.images for trial in self.plan.of(base.cell) if (result := trial.job.result())]
-        resolution = 1 / images[0] if images and images[0] else 0.0
-        found = compare(base.accuracies, [row.accuracies for row in others], resolution=resolution)
-        comparisons = {row.cell.name: comparison for row, comparison in zip(others, found, strict=True)}
-        return [Row(**{**vars(row), "comparison": comparisons.get(row.cell.name)}) for row in rows]
+        bases = {others(page, words(row.cell)): row for row in reversed(rows) if self.baseline(row)}
+        pairs = [(bases.get(others(page, words(row.cell))), row) for row in rows if not self.baseline(row)]
+        compared = [(base, row) for base, row in pairs if base is not None]
+        results = [trial.job.result() for trial in self.plan.trials[:1]]
+        resolution = max((1 / result.images for result in results if result and result.images), default=0.0)
+        found = compare_pairs([(base.accuracies, row.accuracies) for base, row in compared], resolution=resolution)
+        with_them = {
+            row.cell: replace(row, against=base.cell, comparison=comparison)
+            for (base, row), comparison in zip(compared, found, strict=True)
+        }
+        return [with_them.get(row.cell, row) for row in rows]
 
 
-def _against(base: Row, told: Sequence[Row]) -> str:
+def _against(told: Sequence[Row]) -> str:
     """Such as: `optim=sgd is worse than optim=adam by 12.1 points; optim=momentum is not distinguishable`"""
     sentences = []
     for verdict in ("better", "worse"):
@@ -182,13 +191,33 @@ def _against(base: Row, told: Sequence[Row]) -> str:
             assert row.comparison is not None and row.comparison.difference is not None
             if row.comparison.verdict == verdict:
                 by = 100 * abs(row.comparison.difference)
-                sentences.append(f"{row.cell.name} is {verdict} than {base.cell.name} by {by:.1f} points")
-    same = [row.cell.name for row in told if row.comparison and row.comparison.verdict == "not distinguishable"]
-    if same:
-        verb = "is" if len(same) == 1 else "are"
-        sentences.append(f"{', '.join(same)} {verb} not distinguishable from {base.cell.name}")
-    text = "; ".join(sentences)
-    return f"{text}." if text else "Nothing is known yet."
+                sentences.append(f"{row.cell.name} is {verdict} than {_name(row.against)} by {by:.1f} points")
+    same: dict[str, list[str]] = {}
+    for row in told:
+        if row.comparison and row.comparison.verdict == "not distinguishable":
+            same.setdefault(_name(row.against), []).append(row.cell.name)
+    for base, names in same.items():
+        sentences.append(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not distinguishable from {base}")
+    return "; ".join(sentences) + "."
+
+
+def _name(cell: Cell | None) -> str:
+    assert cell is not None
+    return cell.name
+
+
+def _best_of_each(rows: Sequence[Row]) -> str:
+    """Of a grid over two keys: for each value of the first, where the mean is highest."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        first = row.cell.overrides[0]
+        if first not in best or (row.summary.mean or 0) > (best[first].summary.mean or 0):
+            best[first] = row
+    told = [
+        f"{', '.join(row.cell.overrides[1:])} ({percent(row.summary.mean)} %) at {first}"
+        for first, row in best.items()
+    ]
+    return f"The highest means are those of {'; '.join(told)}."
 
 
 def each_once(values: Iterable[str]) -> str:

@@ -74,7 +74,7 @@ def _run(planned: Plan, page: Page, board: Board, stop: Stop) -> None:
     with executor(planned.executor, planned.folder, modules) as at_work:
         if planned.base.fresh or planned.unfinished():
             at_work.check([cell.config for cell in planned.corners or planned.cells])
-            board.begin(at_work.open_slots(planned.base.device, planned.base.threads or 1))
+        board.begin(at_work.open_slots(planned.base.device, planned.base.threads or 1))
         prepare(planned.base.track)
         with _joined(planned, page, board), page.opened() as parent:
             agenda = Agenda(planned, board.ended)

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.config import ConfigError, Executor, RunConfig, from_plain
 from runner.job import Job, Order, job_name, write_json
+from runner.sweep.baseline import words
 from runner.sweep.page import Page, page_from
 from runner.sweep.pruners import Stage, stages
 from runner.sweep.space import Dimension, Point
@@ -130,6 +131,11 @@ class Plan:
         first = max(self.seeds) + 1
         return tuple(range(first, first + self.page.confirm_seeds))
 
+    def words(self, cell: Cell) -> tuple[str, ...]:
+        """What tells a cell from those that it is compared with."""
+        search = next((search.overrides for search in self.searches if search.name == cell.search), ())
+        return words(self.page, cell.name, cell.overrides, search)
+
     def trial(self, cell: Cell, seed: int) -> Trial:
         if (cell.name, seed) not in self._made:
             self._made[cell.name, seed] = self._trial(cell, seed)
@@ -195,7 +201,7 @@ class Plan:
             "base": asdict(self.base),
             "seeds": self.seeds,
             "command": self.command,
-            "searches": [search.name for search in self.searches],
+            "searches": [[search.name, search.overrides] for search in self.searches],
         }
         write_json(plain, self.folder / "plan.json")
         if not self.searches:
@@ -251,7 +257,7 @@ def load(folder: Path) -> Plan:
         base=from_plain(plain["base"]),
         seeds=tuple(plain["seeds"]),
         command=plain["command"],
-        searches=tuple(Search(name, (), ()) for name in plain["searches"]),
+        searches=tuple(Search(name, tuple(overrides), ()) for name, overrides in plain["searches"]),
         cells=list(_cells(folder, plain["base"])),
     )
 

@@ -16,6 +16,7 @@ from runner.explain import explain, refuse_nameless
 from runner.job import job_name
 from runner.schema import nearest
 from runner.settle import settled
+from runner.sweep.baseline import is_baseline, words
 from runner.sweep.compose import Composer
 from runner.sweep.objectives import directions
 from runner.sweep.page import Page, page_of
@@ -94,7 +95,9 @@ class Planner:
         if not space:
             raise ConfigError(f"sweep.sampler={page.sampler.name}: there is no space to search; see sweep.space")
         outer = [_overrides(point) for point in points(dimensions(page.each))]
-        return [Search(", ".join(overrides), overrides, (*own, *typed)) for overrides in outer]
+        found = [Search(", ".join(overrides), overrides, (*own, *typed)) for overrides in outer]
+        _check_baseline(page, self._asked, [(search.name, search.overrides) for search in found])
+        return found
 
     def _make(self, search: Search, point: Point) -> Cell:
         """The cell at a point of a search, decided as those were that were planned."""
@@ -192,13 +195,18 @@ def named_points(page: Page, asked: Request) -> list[Named]:
         found = [Named("as given", ())]
     if any(key_of(override) == "seed" for cell in found for override in cell.overrides):
         raise ConfigError("sweep: a cell has no seed of its own; sweep.seeds=5 and seed=0,1 are for all cells")
-    names = [cell.name for cell in found]
-    if page.baseline is not None and not asked.swept and page.baseline not in names:
-        raise ConfigError(
-            f"sweep.baseline: {page.baseline!r} is none of the cells {', '.join(names)}"
-            f"{nearest(page.baseline, names)}"
-        )
+    _check_baseline(page, asked, [(cell.name, words(page, cell.name, cell.overrides, ())) for cell in found])
     return found
+
+
+def _check_baseline(page: Page, asked: Request, known: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Refuses a baseline that is none of the cells, or of the searches; what is typed may replace it."""
+    if page.baseline is None or asked.swept or any(is_baseline(page, words) for _, words in known):
+        return
+    names = [name for name, _ in known]
+    raise ConfigError(
+        f"sweep.baseline: {page.baseline!r} is none of the cells {', '.join(names)}{nearest(page.baseline, names)}"
+    )
 
 
 def _joined(first: Named, second: Named) -> Named:

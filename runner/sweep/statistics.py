@@ -102,8 +102,24 @@ def compare(
     Raises:
         ValueError: for values that are not finite, a negative resolution or a level outside 0 to 1; names them all.
     """
-    _check(baseline, others, resolution, level)
-    pairs = [_pairs(baseline, other, resolution) for other in others]
+    return compare_pairs(
+        [(baseline, other) for other in others],
+        resolution=resolution,
+        larger_is_better=larger_is_better,
+        level=level,
+    )
+
+
+def compare_pairs(
+    cells: Sequence[tuple[Mapping[int, float], Mapping[int, float]]],
+    *,
+    resolution: float = 0.0,
+    larger_is_better: bool = True,
+    level: float = 0.05,
+) -> list[Comparison]:
+    """The same where cells have baselines of their own: of each, the baseline's values by seed and the cell's."""
+    _check(cells, resolution, level)
+    pairs = [_pairs(baseline, other, resolution) for baseline, other in cells]
     ps = [one.p() for one in pairs]
     strictest = level / max(1, sum(p is not None for p in ps))
     found = []
@@ -196,14 +212,15 @@ def _verdict(pairs: _Pairs, adjusted: float | None, larger_is_better: bool, leve
 
 
 def _check(
-    baseline: Mapping[int, float], others: Sequence[Mapping[int, float]], resolution: float, level: float
+    cells: Sequence[tuple[Mapping[int, float], Mapping[int, float]]], resolution: float, level: float
 ) -> None:
-    problems = [
-        f"{name} has {value} for seed {seed}, which is not finite"
-        for name, values in (("the baseline", baseline), *((f"cell {i}", cell) for i, cell in enumerate(others)))
-        for seed, value in values.items()
-        if not math.isfinite(value)
-    ]
+    found: dict[str, None] = {}
+    for place, pair in enumerate(cells):
+        for name, values in zip(("the baseline", f"cell {place}"), pair, strict=True):
+            for seed, value in values.items():
+                if not math.isfinite(value):
+                    found[f"{name} has {value} for seed {seed}, which is not finite"] = None
+    problems = list(found)
     if not 0 <= resolution < math.inf:
         problems.append(f"resolution={resolution} is not a step; it is 0 or more")
     if not 0 < level < 1:
