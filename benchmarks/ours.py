@@ -35,7 +35,8 @@ def command(arguments: Sequence[str], database: Path | None) -> Measured:
         `seconds` of the whole command, `processor` seconds that it took, `first_step` and `table` until the first
         line of a run's progress and the table of a sweep, and of the results that it left: `images_per_second` of
         all runs that were trained at once (where the program says how many those were), `own_seconds` that all
-        runs took together, `memory_mib`, `flops` of an image's forward pass.
+        runs took together, `memory_mib`, `flops` of an image's forward pass; `idle`, the share of the slots' time
+        in which nothing was run.
 
     Raises:
         RuntimeError: it failed; with the end of what it said.
@@ -44,11 +45,13 @@ def command(arguments: Sequence[str], database: Path | None) -> Measured:
         if database is not None:
             shutil.copy(database, folder)
         times, said = _timed([sys.executable, "-m", "runner", *arguments], Path(folder))
-        found = [json.loads(file.read_text()) for file in Path(folder, "outputs").rglob("result.json")]
+        files = sorted(Path(folder, "outputs").rglob("result.json"))
+        found = [json.loads(file.read_text()) for file in files]
+        spans = [(file.with_name("job.json").stat().st_mtime, file.stat().st_mtime) for file in files]
     failed = [result["error"] for result in found if result["status"] != "finished"]
     if failed or not found:
         raise RuntimeError(f"python -m runner {' '.join(arguments)}: {failed or 'no result'}\n{said[-END:]}")
-    return {**times, **_of(found, said)}
+    return {**times, **_of(found, said), **_idle(spans, said)}
 
 
 def create_database(arguments: Sequence[str], folder: Path) -> Path:
@@ -90,6 +93,15 @@ def _environment() -> dict[str, str]:
     """This checkout's program, and no store but the one in its folder."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     return {**own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def _idle(spans: Sequence[tuple[float, float]], said: str) -> Measured:
+    """The share of the slots' time, in percent, in which no run had begun that had not ended."""
+    slots = re.search(r"^(\d+) at once", said, re.MULTILINE)
+    whole = max(end for _, end in spans) - min(begin for begin, _ in spans)
+    if not slots or not whole:
+        return {}
+    return {"idle": 100 - 100 * sum(end - begin for begin, end in spans) / (int(slots[1]) * whole)}
 
 
 def _of(results: list[dict[str, Any]], said: str) -> Measured:

@@ -66,7 +66,9 @@ class Setting:
 
     def runner(self, *arguments: str, steps: int, tracked: bool = True) -> Measured:
         """A command of ours, which evaluates at the end of each run only; see `ours.command`."""
-        length = (f"train.steps={steps}", f"train.eval_every={steps}", f"device={self.device}")
+        length = (f"train.eval_every={steps}", f"device={self.device}")
+        if not any(word.startswith("train.steps=") for word in arguments):
+            length = (*length, f"train.steps={steps}")
         batch = () if any(word.startswith("train.batch=") for word in arguments) else (f"train.batch={BATCH}",)
         store = () if tracked else ("track=off",)
         return ours.command([*arguments, *length, *batch, *store], self._database if tracked else None)

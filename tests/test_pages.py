@@ -16,7 +16,8 @@ from runner import places
 from runner.compose import register_pages
 from runner.config import ConfigError
 from runner.report.findings import Findings
-from runner.sweep.plan import Plan, plan
+from runner.sweep.plan import Plan
+from runner.sweep.planner import plan
 
 PAGES = sorted(places.sweeps().glob("*.yaml"))
 SMALL = ["data=synthetic", "data.train=100", "data.test=20", "threads=1"]

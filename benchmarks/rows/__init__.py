@@ -16,6 +16,8 @@ CPU: dict[str, Row] = {
     "sweep-30": sweeps.cold_start,
     "sweep-300": sweeps.long,
     "own-time": overheads.own_time,
+    "slots": overheads.slots,
+    "shortest": overheads.shortest,
     "logging": overheads.logging,
     "growth-trials": partial(growth.trials, network="tiny", steps=20),
     "growth-steps": growth.steps,

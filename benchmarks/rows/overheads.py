@@ -1,7 +1,7 @@
 """What the runner takes for itself: until the first step, around a trial, for its logging."""
 
 from setting import FEW, NETWORK, TINY, Setting
-from timing import Figure, Measured, in_turn, sample
+from timing import Figure, Measured, Sample, in_turn, sample
 
 ROUNDS = 5
 
@@ -55,6 +55,32 @@ def own_time(setting: Setting) -> list[Figure]:
             if name == "own" or executor == "local":
                 figures.append(Figure(f"{what}, {executor}, ms", each, less=True, limit=limit))
     return figures
+
+
+def slots(setting: Setting) -> list[Figure]:
+    """Runs of very unequal lengths, two at once: how much of the slots' time nobody used."""
+    lengths = [setting.count(100 * 2 ** (number % 8)) + number for number in range(24)]
+    words = ("-m", *TINY, "executor.slots=2", "sweep.seeds=1", f"train.steps={','.join(map(str, lengths))}")
+    found = in_turn(setting.count(SWEEPS), {"ours": lambda: setting.runner(*words, steps=max(lengths))})
+    share = sample(found["ours"], "idle")
+    assert share is not None
+    what = f"share of two slots' time that nobody used, 24 runs of {min(lengths)} to {max(lengths):,} steps, %"
+    return [Figure(what, share, less=True, limit=10)]
+
+
+def shortest(setting: Setting) -> list[Figure]:
+    """All that a sweep of very short runs takes, divided by their number."""
+    trials = setting.count(200)
+    words = ("-m", *TINY, f"seed=range(0,{trials})")
+    found = in_turn(setting.count(SWEEPS), {"ours": lambda: setting.runner(*words, steps=20)})
+    seconds = sample(found["ours"], "seconds")
+    assert seconds is not None
+    each = Sample(tuple(value / trials for value in seconds.values))
+    return [
+        Figure(
+            f"sweep of {trials} runs of 20 steps, from the command to its end, s a run", each, less=True, limit=0.25
+        )
+    ]
 
 
 def logging(setting: Setting, steps: int = 1_200) -> list[Figure]:

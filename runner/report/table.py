@@ -21,6 +21,7 @@ HEADINGS = (
     "its 95% interval",
     "p (Holm)",
     "verdict",
+    "seeds to settle it",
     "documents (CIFAR-10)",
     "a run takes",
     "notes",
@@ -48,20 +49,19 @@ def _texts(findings: Findings, row: Row) -> tuple[str, ...]:
 
 def _compared(with_baseline: Comparison | None) -> tuple[str, ...]:
     if with_baseline is None or with_baseline.difference is None:
-        return ("", "", "", "")
+        return ("",) * 5
     of, difference = with_baseline, with_baseline.difference
     between = "" if of.low is None or of.high is None else f"{100 * of.low:+.1f} .. {100 * of.high:+.1f}"
     adjusted = "" if of.adjusted is None else f"{of.adjusted:.3f}" if of.adjusted >= 0.001 else "< 0.001"
-    return (f"{100 * difference:+.1f}", between, adjusted, verdict(of))
+    more = "" if of.more_seeds is None else f"about {of.more_seeds} more"
+    return (f"{100 * difference:+.1f}", between, adjusted, verdict(of), more)
 
 
 def verdict(of: Comparison) -> str:
-    """In plain words, with what would settle it."""
+    """In plain words."""
     if of.verdict is None:
         return "one run says nothing" if of.n == 1 else ""
-    return (
-        of.verdict if of.more_seeds is None else f"{of.verdict} (about {of.more_seeds} more seeds would settle it)"
-    )
+    return of.verdict
 
 
 def tried(findings: Findings, most: int | None = None) -> Table:

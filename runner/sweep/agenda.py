@@ -7,7 +7,7 @@ one that starts where another was killed goes on with it.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -53,10 +53,11 @@ class Course:
 class Agenda:
     """Gives one task after the other; is told what became of each."""
 
-    def __init__(self, plan: Plan, ended: Callable[[Trial, Result], None]) -> None:
+    def __init__(self, plan: Plan, done: Collection[Path], ended: Callable[[Trial, Result], None]) -> None:
         """
         Args:
-            ended: is told of each run that has ended, here or elsewhere.
+            done: the folders of the jobs that had ended before.
+            ended: is told of each run that has ended since, here or elsewhere.
         """
         self._plan, self._ended = plan, ended
         self._ready: deque[Task] = deque()
@@ -65,7 +66,7 @@ class Agenda:
         self._undecided: set[str] = set()
         self._failed: set[Path] = set()
         self._confirming = False
-        self._told = {trial.job.folder for trial in plan.trials if trial.job.settled}
+        self._told = set(done)
         with self._alone():
             self._studies = [Study(plan, search) for search in plan.searches] or [Study(plan, None)]
             for study in self._studies:
@@ -88,8 +89,12 @@ class Agenda:
             if cell.name not in self._courses and (study.search is None or study.has(cell)):
                 self._course(cell, study)
         if not self._plan.page.prunes:  # the first seed of every cell before the second of any
-            place = {seed: number for number, seed in enumerate(self._plan.seeds)}
-            self._ready = deque(sorted(self._ready, key=lambda task: place.get(task.trial.seed, len(place))))
+            self._ready = deque(sorted(self._ready, key=self._place))
+
+    def _place(self, task: Task) -> tuple[int, int]:
+        """Of runs on the same seed the longest come first, so that no slot is idle while one is left over."""
+        seeds = (*self._plan.seeds, *self._plan.confirm_seeds)
+        return seeds.index(task.trial.seed), -task.trial.cell.steps
 
     def _course(self, cell: Cell, study: Study) -> None:
         """A cell is there."""
@@ -227,8 +232,11 @@ class Agenda:
         task.lock.close()
 
     def _tell(self, trial: Trial) -> None:
+        if trial.job.folder in self._told:
+            return
         result = trial.job.result()
-        if result is not None and trial.job.folder not in self._told:
+        failed_before = result is not None and result.status == "failed" and trial.job.folder not in self._failed
+        if result is not None and not failed_before:
             self._told.add(trial.job.folder)
             self._ended(trial, result)
 
@@ -236,6 +244,8 @@ class Agenda:
         """Puts what the course's stage asks for on the list, and goes on to the next where nothing is missing."""
         goals = self._plan.stages(course.cell)[course.stage]
         tasks = [Task(self._plan.trial(course.cell, goal.seed), goal.until) for goal in goals]
+        for task in tasks:
+            self._tell(task.trial)
         open_tasks = [task for task in tasks if not self._met(task)]
         course.missing = {task.trial.seed for task in open_tasks}
         if course.stage:

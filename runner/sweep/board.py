@@ -36,15 +36,15 @@ class Board:
     def say(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
 
-    def plan(self, plan: Plan) -> None:
-        """What is going to be done."""
+    def plan(self, plan: Plan, done: int) -> None:
+        """What is going to be done, but for so many runs."""
         self._planned = plan.size
-        self._done = 0 if plan.base.fresh else sum(trial.job.settled for trial in plan.trials)
+        self._done = done
         self._open = self._planned - self._done
         if plan.page.question:
             self.say(plan.page.question)
-        done = f", {self._done} of them done already" if self._done else ""
-        self.say(f"{plan.title}: {_size(plan)} = {self._planned} runs{done}")
+        already = f", {done} of them done already" if done else ""
+        self.say(f"{plan.title}: {_size(plan)} = {self._planned} runs{already}")
 
     def begin(self, how: str) -> None:
         """The first trial starts."""

@@ -1,6 +1,7 @@
 """Compositions of cells: Hydra composes once for each choice of groups, and values are set in copies of that."""
 
 import copy
+import functools
 from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
@@ -8,6 +9,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(override: str) -> Override:
+    """A millisecond each, and most of them are typed for every cell."""
+    return OverridesParser.create().parse_override(override)
 
 
 class Composer:
@@ -25,11 +32,12 @@ class Composer:
         Raises:
             HydraException, OmegaConfBaseException: they do not compose.
         """
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        parsed = [_parsed(override) for override in overrides]
         values = [override for override in parsed if self._is_value(override)]
         rest = tuple(str(override.input_line) for override in parsed if override not in values)
         if rest not in self._composed:
-            self._composed[rest] = self._loader.load_sweep_config(self._config, list(rest))
+            composed = self._loader.load_sweep_config(self._config, list(rest))
+            self._composed[rest] = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         found = copy.deepcopy(self._composed[rest])
         try:
             for override in values:

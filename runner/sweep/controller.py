@@ -49,7 +49,8 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
     """
     with Board() as board:
         planned = plan(config, arguments, loader, board.say, command_line(going_on=True))
-        board.plan(planned)
+        done = set() if planned.base.fresh else planned.done()
+        board.plan(planned, len(done))
         if config.plan:
             forecast(planned, board)
             return
@@ -57,7 +58,7 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
         page = Page(findings)
         with Stop(STOPPING) as stop:
             if planned.base.fresh or planned.unfinished() or not page.published():
-                _run(planned, page, board, stop)
+                _run(planned, done, page, board, stop)
             else:
                 _show(findings, board)
         board.say(_where(findings))
@@ -68,7 +69,7 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
             sys.exit(1)
 
 
-def _run(planned: Plan, page: Page, board: Board, stop: Stop) -> None:
+def _run(planned: Plan, done: set[Path], page: Page, board: Board, stop: Stop) -> None:
     """Runs what is open, below the sweep's own page, shows the table and publishes the report."""
     modules = preload(planned.base.track, going_on=planned.page.prunes)
     with executor(planned.executor, planned.folder, modules) as at_work:
@@ -77,7 +78,7 @@ def _run(planned: Plan, page: Page, board: Board, stop: Stop) -> None:
         board.begin(at_work.open_slots(planned.base.device, planned.base.threads or 1))
         prepare(planned.base.track)
         with _joined(planned, page, board), page.opened() as parent:
-            agenda = Agenda(planned, board.ended)
+            agenda = Agenda(planned, done, board.ended)
             Controller(agenda, at_work, board, stop, planned).run(parent)
             board.end()
             _show(page.findings, board)

@@ -172,6 +172,10 @@ class Plan:
         confirmed = min(self.page.confirm * searches, cells)
         return cells * len(self.seeds) + confirmed * self.page.confirm_seeds * (self.page.confirm > 0)
 
+    def done(self) -> set[Path]:
+        """The folders of the jobs of which nothing is to be run any more."""
+        return {trial.job.folder for trial in self.trials if trial.job.settled}
+
     def unfinished(self) -> bool:
         """Whether there may be something to run: whether a search has ended its sampler knows."""
         return bool(self.page.selects) or any(not trial.job.settled for trial in self.trials)

@@ -158,7 +158,7 @@ class Planner:
         for cell in compared:
             overrides = [*self._asked.fixed, *cell.overrides]
             try:
-                refuse_nameless(overrides)
+                refuse_nameless(cell.overrides)
                 found.append(from_hydra(self._composer.compose(overrides)))
             except (HydraException, OmegaConfBaseException) as problem:
                 for line in explain(problem, overrides, _own_choices(self._config)).splitlines():

@@ -36,8 +36,9 @@ class Study:
         self._distributions = {} if search else _grid(plan.cells)
         last = max((len(plan.stages(cell)) for cell in plan.cells), default=10)
         own = search.name if search else digest([[cell.name for cell in plan.cells], plan.seeds])
+        self._storage = _journal(plan.folder / "study.log")
         self._study = optuna.create_study(
-            storage=_journal(plan.folder / "study.log"),
+            storage=self._storage,
             study_name=f"{plan.title} {own}".strip(),
             directions=directions(plan.page.objectives),
             pruner=pruner(plan.page.pruner, last),
@@ -160,7 +161,8 @@ class Study:
         return self._at(self._numbers[name][0])
 
     def _at(self, number: int) -> FrozenTrial:
-        return self._study.get_trials(deepcopy=False)[number]
+        study = self._study._study_id
+        return self._storage.get_trial(self._storage.get_trial_id_from_study_id_trial_number(study, number))
 
 
 TIRED = 50
