@@ -59,7 +59,7 @@ def own_time(setting: Setting) -> list[Figure]:
 
 def slots(setting: Setting) -> list[Figure]:
     """Runs of very unequal lengths, two at once: how much of the slots' time nobody used."""
-    lengths = [setting.count(100 * 2 ** (number % 8)) + number for number in range(24)]
+    lengths = [setting.count(20 * 2 ** (number % 8)) + number for number in range(24)]
     words = ("-m", *TINY, "executor.slots=2", "sweep.seeds=1", f"train.steps={','.join(map(str, lengths))}")
     found = in_turn(setting.count(SWEEPS), {"ours": lambda: setting.runner(*words, steps=max(lengths))})
     share = sample(found["ours"], "idle")
