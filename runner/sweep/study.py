@@ -7,23 +7,17 @@ where other controllers and dashboards look; whoever changes it holds the sweep'
 
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from runner.config import digest
+from runner.sweep.journal import CELL, journal, study_name
 from runner.sweep.objectives import directions
 from runner.sweep.plan import Cell, Plan, Search
 from runner.sweep.pruners import pruner
 from runner.sweep.samplers import sampler
 from runner.sweep.space import Dimension, Point, Values, drawn
-
-CELL = "cell"
-"""The attribute of a trial that says which cell it is."""
 
 
 class Study:
@@ -35,11 +29,10 @@ class Study:
         self._plan, self.search = plan, search
         self._distributions = {} if search else _grid(plan.cells)
         last = max((len(plan.stages(cell)) for cell in plan.cells), default=10)
-        own = search.name if search else digest([[cell.name for cell in plan.cells], plan.seeds])
-        self._storage = _journal(plan.folder / "study.log")
+        self._storage = journal(plan.folder)
         self._study = optuna.create_study(
             storage=self._storage,
-            study_name=f"{plan.title} {own}".strip(),
+            study_name=study_name(plan, search),
             directions=directions(plan.page.objectives),
             pruner=pruner(plan.page.pruner, last),
             load_if_exists=True,
@@ -181,9 +174,3 @@ def _grid(cells: Iterable[Cell]) -> dict[str, BaseDistribution]:
 
 def _params(cell: Cell, distributions: dict[str, BaseDistribution]) -> Point:
     return {CELL: cell.name} if CELL in distributions else cell.point
-
-
-def _journal(path: Path) -> JournalStorage:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return JournalStorage(JournalFileBackend(str(path)))
