@@ -37,21 +37,52 @@ class Page:
         )
 
     def line(
-        self, x: Iterable[float], y: Iterable[float], *, colour: str, width: float = 1, opacity: float = 1
+        self,
+        x: Iterable[float],
+        y: Iterable[float],
+        *,
+        colour: str,
+        width: float = 1,
+        opacity: float = 1,
+        dashed: bool = False,
+        hint: str = "",
     ) -> None:
-        """A line through points, which has a gap where `y` is not a number."""
-        self._elements.append(
+        """A line through points, which has a gap where `y` is not a number; a pointer on it is shown the hint."""
+        dashes = ' stroke-dasharray="5 3"' if dashed else ""
+        self._element(
             f'<path d="{_path(x, y)}" fill="none" stroke="{colour}" stroke-width="{width:g}" '
-            f'stroke-opacity="{opacity:g}" stroke-linejoin="round"/>'
+            f'stroke-opacity="{opacity:g}" stroke-linejoin="round"{dashes}',
+            "path",
+            hint,
         )
 
     def area(self, x: Iterable[float], y: Iterable[float], *, fill: str, opacity: float = 1) -> None:
         """What a line around it holds."""
         self._elements.append(f'<path d="{_path(x, y)}" fill="{fill}" fill-opacity="{opacity:g}"/>')
 
-    def dot(self, x: float, y: float, *, colour: str, radius: float = 2.4) -> None:
-        """A filled circle."""
-        self._elements.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{colour}"/>')
+    def dot(
+        self,
+        x: float,
+        y: float,
+        *,
+        colour: str,
+        radius: float = 2.4,
+        opacity: float = 1,
+        hollow: bool = False,
+        hint: str = "",
+    ) -> None:
+        """A circle, filled if not `hollow`; a pointer on it is shown the hint."""
+        ink = f'fill="white" stroke="{colour}" stroke-width="1.2"' if hollow else f'fill="{colour}"'
+        faint = f' opacity="{opacity:g}"' if opacity < 1 else ""
+        self._element(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" {ink}{faint}', "circle", hint)
+
+    def diamond(self, x: float, y: float, *, colour: str, radius: float = 5, hint: str = "") -> None:
+        """A square on its corner, in outline."""
+        places = ((x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y))
+        corners = " ".join(f"{across:.1f},{height:.1f}" for across, height in places)
+        self._element(
+            f'<polygon points="{corners}" fill="white" stroke="{colour}" stroke-width="1.6"', "polygon", hint
+        )
 
     def text(
         self,
@@ -66,7 +97,7 @@ class Page:
     ) -> None:
         """A line of text, which stands on `y` and begins, is centred or ends at `x`; `turned` reads upwards."""
         turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
-        shown = html.escape("".join(sign if sign.isprintable() else "?" for sign in text))
+        shown = _shown(text)
         self._elements.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{colour}"{turn}>'
             f"{shown}</text>"
@@ -95,6 +126,25 @@ class Page:
             f'font-family="{FONT}"><rect width="100%" height="100%" fill="white"/>'
         )
         path.write_text("\n".join((head, *self._elements, "</svg>\n")), encoding="utf-8")
+
+    def inline(self, told: str) -> str:
+        """The picture as a part of a web page: as wide as there is room, up to its own size, in the page's font.
+
+        Args:
+            told: what it shows, for those who cannot see it.
+        """
+        head = (
+            f'<svg viewBox="0 0 {self.width:.0f} {self.height:.0f}" style="max-width:{self.width:.0f}px" '
+            f'role="img" aria-label="{_shown(told)}">'
+        )
+        return "\n".join((head, *self._elements, "</svg>"))
+
+    def _element(self, begun: str, name: str, hint: str) -> None:
+        self._elements.append(f"{begun}><title>{_shown(hint)}</title></{name}>" if hint else f"{begun}/>")
+
+
+def _shown(text: str) -> str:
+    return html.escape("".join(sign if sign.isprintable() else "?" for sign in text))
 
 
 def _path(x: Iterable[float], y: Iterable[float]) -> str:
