@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from runner.config import ConfigError
 from runner.schema import nearest
@@ -36,7 +37,52 @@ def rerun(argv: list[str]) -> None:
         sys.exit(1)
 
 
-VERBS: Mapping[str, Callable[[list[str]], None]] = {"ui": ui, "rerun": rerun}
+def report(argv: list[str]) -> None:
+    """Write the report of a sweep from its folder alone, finished or not: report.html, .md, .csv and .png."""
+    from runner.report.files import write
+    from runner.report.findings import Findings
+    from runner.report.kept import find
+    from runner.report.table import answers
+    from runner.screen import show, terminal
+
+    parser = _parser(report)
+    parser.add_argument("name", metavar="NAME", help="the sweep's title, such as init_ablation, or its folder")
+    parser.add_argument("--out", type=Path, help="the folder to write to (default: the sweep's own)")
+    _add_sweeps(parser)
+    arguments = parser.parse_args(argv)
+    plan, others = find(arguments.name, arguments.sweeps)
+    findings, out, console = Findings(plan), arguments.out or plan.folder, terminal()
+    if len(answers(findings)) > 1:
+        show(console, answers(findings))
+    console.print(findings.answer(), soft_wrap=True)
+    write(findings, out)
+    if others:
+        names = ", ".join(folder.name for folder in others)
+        console.print(f"This is {plan.folder.name}; of the same title are {names}", soft_wrap=True)
+    console.print(str(out / "report.html"), soft_wrap=True)
+
+
+def sweeps(argv: list[str]) -> None:
+    """List the pages of sweeps, and how far the sweeps are that were begun."""
+    from runner.report.overview import begun, pages_there
+    from runner.screen import show, terminal
+
+    parser = _parser(sweeps)
+    _add_sweeps(parser)
+    arguments = parser.parse_args(argv)
+    console = terminal()
+    show(console, pages_there())
+    rows = begun(arguments.sweeps)
+    if len(rows) > 1:
+        show(console, rows)
+        console.print("python -m runner report NAME writes and shows the report of one", soft_wrap=True)
+    else:
+        console.print(f"No sweep is kept in {arguments.sweeps}", soft_wrap=True)
+
+
+VERBS: Mapping[str, Callable[[list[str]], None]] = {
+    function.__name__: function for function in (ui, rerun, report, sweeps)
+}
 """The first word of the command line and the function that gets the rest."""
 
 
@@ -50,6 +96,16 @@ def main(argv: list[str]) -> None:
     if verb not in VERBS:
         raise ConfigError(f"{verb!r} is not one of {', '.join(VERBS)}{nearest(verb, VERBS)}")
     VERBS[verb](rest)
+
+
+def _add_sweeps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sweeps",
+        type=Path,
+        default=Path("outputs/sweeps"),
+        metavar="FOLDER",
+        help="where the sweeps are kept (default: %(default)s)",
+    )
 
 
 def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:

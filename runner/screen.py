@@ -2,10 +2,12 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -27,6 +29,16 @@ def command_line(*, going_on: bool = False) -> str:
     """This program's command as typed, or the one that goes on with what it began."""
     words = [as_typed(word) for word in sys.argv[1:] if not (going_on and word.startswith("fresh="))]
     return shlex.join(["python", "-m", "runner", *words])
+
+
+def show(console: Console, table: Sequence[Sequence[str]]) -> None:
+    """A table, its first row being headings."""
+    head, *rows = table
+    shown = Table(*head, box=SIMPLE_HEAD)
+    shown.columns[0].no_wrap = True
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
 
 
 LINES = 10

@@ -7,7 +7,7 @@ from statistics import fmean
 from runner.config import RunConfig
 from runner.job import Result
 from runner.sweep.baseline import is_baseline, others
-from runner.sweep.confirm import chosen, ranked, reached_by
+from runner.sweep.confirm import chosen, front, ranked, reached_by
 from runner.sweep.page import Claim
 from runner.sweep.plan import Cell, Plan, Trial
 from runner.sweep.statistics import Comparison, Summary, compare_pairs, summary
@@ -81,9 +81,20 @@ class Findings:
         others = [cell for cell in self.plan.cells if cell not in set(complete)]
         return [self._row(cell, self.plan.of(cell)) for cell in (*complete, *others)]
 
+    def front(self) -> dict[Cell, str]:
+        """The cells of each search that no other beats in all of several objectives, with a letter each."""
+        if len(self.plan.page.objectives) < 2:
+            return {}
+        found: dict[Cell, str] = {}
+        for name in [search.name for search in self.plan.searches] or [""]:
+            complete = ranked(self.plan, name)
+            reached = {cell: of for cell in complete if (of := reached_by(self.plan, cell))}
+            found |= {cell: _letter(place) for place, cell in enumerate(front(self.plan, reached))}
+        return found
+
     def baseline(self, row: Row) -> bool:
         """Whether others are compared with this one."""
-        return is_baseline(self.plan.page, self.plan.words(row.cell))
+        return is_baseline(self.plan.page, self.plan.words(row.cell)) and row.against is None
 
     def trials(self, row: Row) -> list[Trial]:
         """The runs that a row of `rows` is of."""
@@ -171,8 +182,8 @@ class Findings:
         if page.baseline is None:
             return rows
         bases = {others(page, words(row.cell)): row for row in reversed(rows) if self.baseline(row)}
-        pairs = [(bases.get(others(page, words(row.cell))), row) for row in rows if not self.baseline(row)]
-        compared = [(base, row) for base, row in pairs if base is not None]
+        pairs = [(bases.get(others(page, words(row.cell))), row) for row in rows]
+        compared = [(base, row) for base, row in pairs if base is not None and base is not row]
         results = [trial.job.result() for trial in self.plan.trials[:1]]
         resolution = max((1 / result.images for result in results if result and result.images), default=0.0)
         found = compare_pairs([(base.accuracies, row.accuracies) for base, row in compared], resolution=resolution)
@@ -181,6 +192,11 @@ class Findings:
             for (base, row), comparison in zip(compared, found, strict=True)
         }
         return [with_them.get(row.cell, row) for row in rows]
+
+
+def _letter(place: int) -> str:
+    """A, B, .. Z, A1, B1, .."""
+    return chr(ord("A") + place % 26) + (str(place // 26) if place >= 26 else "")
 
 
 def _against(told: Sequence[Row]) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from runner.config import Track, digest
 from runner.data import load
 from runner.describe import config_yaml, dataset_facts, plain
-from runner.files import whole
 from runner.job import write_json
+from runner.report.files import NAMES, write
 from runner.report.findings import Findings
-from runner.report.picture import picture
+from runner.report.made import keep_environment
 from runner.report.table import csv_text, markdown
 from runner.sweep.plan import Plan
 from runner.track import Facts, Tracker, environment, open_tracker, tracking_uri
@@ -45,19 +45,14 @@ class Page:
         with open_tracker(self._track()) as self._tracker:
             kept = self._kept()
             known = kept.get("run_id") if kept.get("store") == self._store() else None
+            keep_environment(environment().tags, self.plan.folder)
             yield self._tracker.start(self._facts(), run_id=known, opened=self._opened)
 
     def publish(self, *, stopped: bool) -> None:
         """Writes the report into the sweep's folder and onto its page, and closes the page."""
-        folder, findings = self.plan.folder, self.findings
-        with whole(folder / "report.md") as file:
-            file.write_text(markdown(findings), encoding="utf-8")
-        with whole(folder / "report.csv") as file:
-            file.write_text(csv_text(findings), encoding="utf-8")
-        with whole(folder / "report.png") as file:
-            picture(findings.rows(), self.plan.page.question or self.plan.title, findings.caption(), file)
-        for name in ("report.md", "report.csv", "report.png"):
-            self._tracker.artifact(folder / name)
+        write(self.findings, self.plan.folder)
+        for name in NAMES:
+            self._tracker.artifact(self.plan.folder / name)
         for key, value in self._tags().items():
             self._tracker.tag(key, value)
         self._tracker.finish("KILLED" if stopped else "FINISHED")

@@ -72,16 +72,18 @@ def tried(findings: Findings, most: int | None = None) -> Table:
     """
     names = findings.plan.page.objectives
     held_out = "validation " if findings.plan.page.selects else ""
-    headings = ["cell", "runs", *(_heading(name, held_out) for name in names), "test accuracy %", "notes"]
-    rows: Table = [tuple(headings)]
+    told, front = [objective_heading(name, held_out) for name in names], findings.front()
+    rows: Table = [("cell", "runs", "Pareto front", *told, "test accuracy %", "notes")]
     for row in findings.tried()[:most]:
         shown = [_objective(name, value) for name, value in zip(names, row.objectives or (), strict=False)]
         shown += [""] * (len(names) - len(shown))
-        rows.append((row.cell.name, str(row.summary.n), *shown, percent(row.summary.mean), row.notes))
+        first = (row.cell.name, str(row.summary.n), front.get(row.cell, ""))
+        rows.append((*first, *shown, percent(row.summary.mean), row.notes))
     return _telling(rows)
 
 
-def _heading(name: str, held_out: str) -> str:
+def objective_heading(name: str, held_out: str) -> str:
+    """What a column or an axis of an objective is called."""
     return {"accuracy": f"{held_out}accuracy %", "loss": f"{held_out}loss", "memory": "memory, MiB"}.get(name, name)
 
 

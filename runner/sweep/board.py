@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 from runner.job import Result
-from runner.screen import terminal, took
+from runner.screen import show, terminal, took
 from runner.sweep.plan import Plan, Trial
 
 
@@ -77,12 +76,7 @@ class Board:
 
     def show(self, table: Sequence[Sequence[str]]) -> None:
         """The result, its first row being headings."""
-        head, *rows = table
-        shown = Table(*head, box=SIMPLE_HEAD)
-        shown.columns[0].no_wrap = True
-        for row in rows:
-            shown.add_row(*row)
-        self.console.print(shown)
+        show(self.console, table)
 
     def _progress(self) -> str:
         finished = self._done - (self._planned - self._open)
