@@ -18,6 +18,7 @@ class Scale:
     Attributes:
         choices: the names, where it is of names.
         factor: what numbers are multiplied with to be shown.
+        whole: whether it is marked at whole numbers only.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Scale:
     log: bool = False
     choices: tuple[str, ...] = ()
     factor: float = 1
+    whole: bool = False
 
     def at(self, value: Any) -> float:
         """The place of a value, in the unit of `shown`."""
@@ -37,7 +39,7 @@ class Scale:
         if self.choices:
             return list(map(float, range(len(self.choices)))), list(self.choices)
         if not self.log:
-            places = ticks(self.shown, about=about)
+            places = [place for place in ticks(self.shown, about=about) if not self.whole or place == int(place)]
             return places, [short(place) for place in places]
         values = _decades(self.shown, about)
         return [math.log10(value) for value in values], [short(value) for value in values]

@@ -1,6 +1,7 @@
 """Pictures of a search: what each key's values gave, how it got on, what is best in several ways, what mattered."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runner.pictures.axes import Axes
 from runner.pictures.page import BLUE, GREY, LINES, Page, length
@@ -34,7 +35,7 @@ def slices(axis: Axis, points: Sequence[Point], place: int, down: Scale, chosen:
 def history(points: Sequence[Point], down: Scale, *, maximize: bool) -> str:
     """What each cell reached in the order they were tried, and the best so far."""
     there = [(number, point) for number, point in enumerate(points, 1) if point.values]
-    across = numbers("cells tried", [1, max(2, len(points))], log=False)
+    across = replace(numbers("cells tried", [1, max(2, len(points))], log=False), whole=True)
     axes = _axes(500, 260, across, down)
     best: list[tuple[float, float]] = []
     for number, point in there:

@@ -48,7 +48,8 @@ figcaption {{ margin-top: .35rem; }}
   gap: .5rem 1.75rem; }}
 .curves {{ display: grid; grid-template-columns: minmax(0, 580px) minmax(12rem, 24rem); gap: .5rem 2rem;
   align-items: start; }}
-ul.legend {{ list-style: none; margin: .8rem 0; padding: 0; font-size: .86rem; line-height: 1.35; }}
+ul.legend {{ list-style: none; width: fit-content; max-width: 100%;
+  margin: .8rem 0; padding: 0; font-size: .86rem; line-height: 1.35; }}
 ul.legend li {{ display: grid; grid-template-columns: 26px 1fr auto; gap: .6rem; align-items: start;
   margin-bottom: .4rem;  overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }}
 ul.legend svg {{ width: 26px; margin-top: .28rem; }}
@@ -78,7 +79,7 @@ pre {{ margin: .5rem 0; padding: .7rem .9rem; background: #f6f6f6; font-size: .7
   .two {{ grid-template-columns: 1fr 1fr; gap: .5rem 1.2rem; }}
   .small {{ grid-template-columns: repeat(3, 1fr); gap: .5rem 1rem; }}
   .curves {{ grid-template-columns: minmax(0, 1fr); }}
-  ul.legend {{ columns: 2; column-gap: 2rem; }}
+  ul.legend {{ width: auto; columns: 2; column-gap: 2rem; }}
   pre {{ background: none; padding: 0; border: 0; }}
 }}
 """

@@ -1,6 +1,7 @@
 """What Optuna's storage has of a sweep's searches, read and never written."""
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class Point:
 
     Attributes:
         params: what the sampler chose, by key.
-        values: its objectives; of one that was given up, what the pruner saw last; empty before that.
+        values: its objectives; of one that was given up, what the pruner saw last; empty before that,
+            and where one is not a number.
     """
 
     cell: str
@@ -136,6 +138,7 @@ def _of(study: optuna.Study, trials: Sequence[FrozenTrial]) -> optuna.Study:
 def _point(trial: FrozenTrial) -> Point:
     seen = trial.intermediate_values
     values = tuple(trial.values) if trial.values else (seen[max(seen)],) if seen else ()
+    values = values if all(map(math.isfinite, values)) else ()
     return Point(trial.user_attrs.get(CELL, ""), trial.params, values, STATES.get(trial.state, "running"))
 
 
