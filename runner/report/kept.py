@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config import ConfigError
-from runner.job import holder
+from runner.job import Job, holder
 from runner.schema import nearest
 from runner.sweep.plan import Plan, load
 
@@ -19,7 +19,7 @@ class Progress:
     """How far a sweep is.
 
     Attributes:
-        planned: runs in all, if none is given up.
+        planned: runs in all, if no search runs out of configurations.
         ended: how many ended, by status.
         running: jobs that a process of this machine holds.
         changed: when something last happened, in seconds of `time.time`.
@@ -32,11 +32,12 @@ class Progress:
 
 
 def progress(plan: Plan) -> Progress:
-    """What the sweep's folder says."""
-    results = [(trial, trial.job.result()) for trial in plan.trials]
+    """What the sweep's job folders say, those of cells that were asked for before too."""
+    jobs = [Job(folder) for folder in plan.folder.glob("jobs/*")]
+    results = [(job, job.result()) for job in jobs]
     ended: Counter[str] = Counter(result.status for _, result in results if result is not None)
-    running = sum(holder(trial.job.folder) is not None for trial, result in results if result is None)
-    return Progress(plan.size, ended, running, changed(plan.folder))
+    running = sum(holder(job.folder) is not None for job, result in results if result is None)
+    return Progress(max(plan.size, ended.total()), ended, running, changed(plan.folder))
 
 
 def changed(folder: Path) -> float:
