@@ -320,7 +320,7 @@ def record(kind: type, prefix: str, values: Any, problems: list[str]) -> Any:
 
 
 def _optional(kind: type) -> set[str]:
-    return {f.name for f in fields(kind) if f.default is not MISSING}
+    return {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
 
 
 def fitting(

@@ -117,15 +117,19 @@ class Findings:
         first = f"Not finished: {missing} runs are missing. " if missing else ""
         if told:
             return first + _against(told)
-        ordered = [row for row in rows if row.summary.mean is not None]
+        selects = self.plan.page.selects and not self.plan.page.confirm
+        ordered = [row for row in (self.tried() if selects else rows) if row.summary.mean is not None]
         if not ordered:
             return first + "Nothing is known yet."
-        if len({row.cell.overrides[:1] for row in ordered}) > 1 and all(len(row.cell.point) > 1 for row in ordered):
+        crossed = len({row.cell.overrides[:1] for row in ordered}) > 1 and all(len(row.cell.point) > 1 for row in ordered)
+        if crossed and not selects:
             return first + _best_of_each(ordered)
-        best = max(ordered, key=lambda row: row.summary.mean or 0)
+        best = ordered[0] if selects else max(ordered, key=lambda row: row.summary.mean or 0)
         interval = _interval(best.summary)
-        within = f" ({interval})" if interval else ""
-        return f"{first}The highest mean is that of {best.cell.name}: {percent(best.summary.mean)} %{within}."
+        reached = f"{percent(best.summary.mean)} %{f' ({interval})' if interval else ''}"
+        if selects:
+            return f"{first}Selected first: {best.cell.name}, which reaches {reached} of the test images."
+        return f"{first}The highest mean is that of {best.cell.name}: {reached}."
 
     def ended(self, status: str) -> list[tuple[Trial, Result]]:
         """The runs that ended so: `failed` or `pruned`."""

@@ -106,7 +106,7 @@ def page_from(plain: Any, problems: list[str]) -> Page | None:
     claims = tuple(record(Claim, "sweep.claims", claim, problems) for claim in page.claims)
     sampler, pruner = (_choice(key, getattr(page, key), problems) for key in ("sampler", "pruner"))
     page = replace(page, claims=claims, sampler=sampler, pruner=pruner)
-    if page.prunes and (len(page.objectives) > 1 or page.objectives[0] not in ("accuracy", "loss")):
+    if page.prunes and page.objectives not in (("accuracy",), ("loss",)):
         problems.append("sweep.pruner: prunes by accuracy or by loss, and by nothing else beside it")
     if not page.objectives or len(set(page.objectives)) < len(page.objectives):
         problems.append("sweep.objectives: give one or more, each once")

@@ -56,6 +56,9 @@ class Planner:
         page, asked = self._page, self._asked
         searches = tuple(self._searches())
         compared = [point for search in searches for point in _corners(search)] or named_points(page, asked)
+        _refuse_own_seeds(compared)
+        of_cells = {cell.name: words(page, cell.name, cell.overrides, ()) for cell in compared}
+        _check_baseline(page, asked, {search.name: search.overrides for search in searches} or of_cells)
         _refuse_overruled(compared, asked)
         configs = [self._held_out(config) for config in self._composed(compared)]
         if configs[0].train.validation != self._plain_validation:
@@ -89,15 +92,11 @@ class Planner:
         page = self._page
         if not page.searches:
             return []
-        space = {**page.space, **{key: None for key in self._asked.swept}}
-        own = dimensions({key: value for key, value in page.space.items() if key not in self._asked.swept})
-        typed = tuple(Dimension(key, of) for key, of in self._asked.swept.items())
+        space = dimensions(page.space, self._asked.swept) + _beside(page, self._asked)
         if not space:
             raise ConfigError(f"sweep.sampler={page.sampler.name}: there is no space to search; see sweep.space")
         outer = [_overrides(point) for point in points(dimensions(page.each))]
-        found = [Search(", ".join(overrides), overrides, (*own, *typed)) for overrides in outer]
-        _check_baseline(page, self._asked, [(search.name, search.overrides) for search in found])
-        return found
+        return [Search(", ".join(overrides), overrides, space) for overrides in outer]
 
     def _make(self, search: Search, point: Point) -> Cell:
         """The cell at a point of a search, decided as those were that were planned."""
@@ -183,30 +182,45 @@ def named_points(page: Page, asked: Request) -> list[Named]:
     """The page's grid and named cells, each once for every combination of what the command line sweeps over.
 
     Raises:
-        ConfigError: there is nothing to compare, or the baseline is none of them.
+        ConfigError: there is nothing to compare.
     """
-    space = {key: value for key, value in page.space.items() if key not in asked.swept}
-    grid = [Named(", ".join(row), row) for row in map(_overrides, points(dimensions(space)))] if space else []
-    own = grid + [Named(name, overrides) for name, overrides in page.cells.items()]
-    typed = tuple(Dimension(key, of) for key, of in asked.swept.items())
-    across = [Named(", ".join(row), row) for row in map(_overrides, points(typed))]
-    found = [_joined(a, b) for a in own or [Named("", ())] for b in across]
-    if not own and not asked.swept:
+    beside, typed = _beside(page, asked), tuple(Dimension(key, of) for key, of in asked.swept.items())
+    found = _grid(dimensions(page.space, asked.swept) + beside) if page.space or not page.cells else []
+    own = [Named(name, overrides) for name, overrides in page.cells.items()]
+    found += [_joined(a, b) for a in own for b in _grid(typed)]
+    if not own and not page.space and not asked.swept:
         found = [Named("as given", ())]
-    if any(key_of(override) == "seed" for cell in found for override in cell.overrides):
-        raise ConfigError("sweep: a cell has no seed of its own; sweep.seeds=5 and seed=0,1 are for all cells")
-    _check_baseline(page, asked, [(cell.name, words(page, cell.name, cell.overrides, ())) for cell in found])
     return found
 
 
-def _check_baseline(page: Page, asked: Request, known: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Refuses a baseline that is none of the cells, or of the searches; what is typed may replace it."""
-    if page.baseline is None or asked.swept or any(is_baseline(page, words) for _, words in known):
+def _refuse_own_seeds(compared: Sequence[Named]) -> None:
+    if any(key_of(override) == "seed" for cell in compared for override in cell.overrides):
+        raise ConfigError("sweep: a cell has no seed of its own; sweep.seeds=5 and seed=0,1 are for all cells")
+
+
+def _check_baseline(page: Page, asked: Request, known: Mapping[str, Sequence[str]]) -> None:
+    """Refuses a baseline that is no cell, or of several searches none of them; what is typed may replace it.
+
+    Args:
+        known: of each, by its name, what tells it from others.
+    """
+    if page.baseline is None or asked.swept or (page.searches and not page.each):
         return
-    names = [name for name, _ in known]
+    if any(is_baseline(page, words) for words in known.values()):
+        return
+    kinds = "searches of sweep.each" if page.searches else "cells"
     raise ConfigError(
-        f"sweep.baseline: {page.baseline!r} is none of the cells {', '.join(names)}{nearest(page.baseline, names)}"
+        f"sweep.baseline: {page.baseline!r} is none of the {kinds} {', '.join(known)}{nearest(page.baseline, known)}"
     )
+
+
+def _grid(space: tuple[Dimension, ...]) -> list[Named]:
+    return [Named(", ".join(row), row) for row in map(_overrides, points(space))]
+
+
+def _beside(page: Page, asked: Request) -> tuple[Dimension, ...]:
+    """What the command line sweeps over beside the page's own keys."""
+    return tuple(Dimension(key, of) for key, of in asked.swept.items() if key not in page.space)
 
 
 def _joined(first: Named, second: Named) -> Named:

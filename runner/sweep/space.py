@@ -5,8 +5,9 @@ A value of a space is written as on the command line: a list, `range(1,5)`, `cho
 perhaps `log`, `int` and `step`, and with `when`.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -46,7 +47,9 @@ class Interval:
 
     def typed(self, number: float) -> str:
         """A number of it as typed: four significant digits, so that it can be read and is what was run."""
-        return str(round(number)) if self.whole else typed(float(f"{number:.4g}"))
+        rounded = round(number) if self.whole else float(f"{number:.4g}")
+        inside = min(max(rounded, self.low), self.high)
+        return str(round(inside)) if self.whole else typed(inside)
 
     def listed(self) -> tuple[str, ...] | None:
         """All its numbers; None where there is no end of them."""
@@ -76,8 +79,11 @@ class Dimension:
         return all(point.get(key) in values for key, values in self.when.items())
 
 
-def dimensions(space: Mapping[str, Any]) -> tuple[Dimension, ...]:
+def dimensions(space: Mapping[str, Any], instead: Mapping[str, Domain] | None = None) -> tuple[Dimension, ...]:
     """A page's space, in its order.
+
+    Args:
+        instead: other values of some of its keys, as typed; their places and conditions stay.
 
     Raises:
         ConfigError: with every problem of it, a line each.
@@ -91,7 +97,7 @@ def dimensions(space: Mapping[str, Any]) -> tuple[Dimension, ...]:
             problems += str(problem).splitlines()
     if problems:
         raise ConfigError("\n".join(problems))
-    return tuple(found)
+    return tuple(replace(one, domain=(instead or {}).get(one.key, one.domain)) for one in found)
 
 
 @dataclass(frozen=True)
@@ -115,12 +121,13 @@ def _dimension(key: str, written: Any, before: Mapping[str, Dimension]) -> Dimen
     if problems:
         raise ConfigError("\n".join(problems))
     when = {other: _condition(key, other, values, before) for other, values in section.when.items()}
-    if section.values is not None and (section.low, section.high) == (None, None):
+    of_interval = (section.low, section.high, section.step) != (None,) * 3 or section.log or section.int
+    if section.values is not None and not of_interval:
         return Dimension(key, _domain(key, section.values), when)
     if section.values is None and section.low is not None and section.high is not None:
         interval = Interval(section.low, section.high, section.log, section.int, section.step)
         return Dimension(key, _checked(key, interval), when)
-    raise ConfigError(f"sweep.space.{key}: give either values, or low and high")
+    raise ConfigError(f"sweep.space.{key}: give either values, or low and high, to which log, int and step belong")
 
 
 def _condition(key: str, other: str, values: Any, before: Mapping[str, Dimension]) -> tuple[str, ...]:
@@ -130,6 +137,8 @@ def _condition(key: str, other: str, values: Any, before: Mapping[str, Dimension
             f"{nearest(other, before)}"
         )
     wanted = tuple(map(typed, values)) if isinstance(values, list | tuple) else (typed(values),)
+    if not wanted:
+        raise ConfigError(f"sweep.space.{key}.when: there is nothing in the list of {other}")
     known = before[other].domain
     choices = known.choices if isinstance(known, Values) else wanted
     for value in wanted:
@@ -175,12 +184,16 @@ def _checked(key: str, found: Domain) -> Domain:
         twice = [value for value in found.choices if found.choices.count(value) > 1]
         if twice:
             raise ConfigError(f"{key}: {twice[0]} stands in the list more than once")
+    elif not all(map(math.isfinite, (found.low, found.high, found.step or 1))):
+        raise ConfigError(f"{key}: low={found.low:g} and high={found.high:g} must be numbers with an end")
     elif not found.low < found.high:
         raise ConfigError(f"{key}: low={found.low:g} must be below high={found.high:g}")
     elif found.log and found.low <= 0:
         raise ConfigError(f"{key}: low={found.low:g} must be above 0 on a logarithmic scale")
     elif found.step is not None and (found.step <= 0 or found.log):
         raise ConfigError(f"{key}: step={found.step:g} must be above 0, and goes with no logarithmic scale")
+    elif found.whole and not all(map(float.is_integer, map(float, (found.low, found.high, found.step or 1)))):
+        raise ConfigError(f"{key}: of whole numbers low, high and step are whole numbers too")
     return found
 
 

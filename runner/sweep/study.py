@@ -24,11 +24,11 @@ class Study:
     """The study of a search; of the grid, where `search` is None: a changed one is another study in that file."""
 
     def __init__(self, plan: Plan, search: Search | None) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         self._plan, self.search = plan, search
         self._distributions = {} if search else _grid(plan.cells)
-        last = max((len(plan.stages(cell)) for cell in plan.cells), default=10)
+        last = max((len(plan.stages(cell)) for cell in plan.corners or plan.cells), default=1)
         self._storage = journal(plan.folder)
         self._study = optuna.create_study(
             storage=self._storage,
@@ -66,7 +66,8 @@ class Study:
         """What the sampler tries next; None where it has not found anything new for a while."""
         assert self.search is not None
         for _ in range(TIRED):
-            chooser = sampler(self._plan.page.sampler, self._plan.base.seed, self._known)
+            asked = sum(map(len, self._numbers.values()))  # a question that was forgotten is asked again
+            chooser = sampler(self._plan.page.sampler, self._plan.base.seed, asked)
             self._study.sampler = chooser
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what a sampler says of its own methods
