@@ -47,13 +47,13 @@ TYPED = {
     "-m sweep=init_ablation,optim_ablation": ("sweep=init_ablation,optim_ablation", "one page"),
     "-m optim=adam,adan": ("optim=adan", "rmsprop", "nearest: 'adam'"),
     "-m optim.lr=1e-3,abc": ("optim.lr=abc", "must be a number"),
-    "-m optim.lr=interval(0,1)": ("optim.lr=interval(0,1)", "range()"),
+    "-m optim.lr=interval(0,1)": ("optim.lr: an interval", "range()", "sweep.sampler=tpe"),
     "optim=null": ("optim=null", "name of a choice"),
     "model.name=vgg17": ("model.name", "there is no model 'vgg17'"),
     "-m optim=adam,sgd executor.slots=two": ("executor.slots", "'two'", "whole number"),
     "-m optim=adam,sgd executor.slots=0": ("executor.slots", "at least 1"),
     "-m sweep=optim_ablation optim.lr=0.5": ("optim.lr=0.5", "gradient descent"),
-    "-m data=synthetic optim.lr=1e-3,0.001": ("optim.lr=0.001", "same configuration"),
+    "-m data=synthetic optim.lr=1e-3,0.001": ("optim.lr: 0.001 stands in the list more than once",),
 }
 """Command lines that are wrong in themselves, and what their messages must say."""
 
