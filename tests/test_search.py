@@ -13,7 +13,8 @@ from rehearsal import rehearse
 from test_sweep import study, table, trials_of
 
 from runner.sweep.confirm import chosen, ranked
-from runner.sweep.plan import Cell, Plan
+from runner.sweep.plan import Cell, Plan, load
+from runner.sweep.study import Study
 
 SPACE = """
   space:
@@ -87,6 +88,23 @@ def test_an_interrupted_search_tries_the_cells_of_an_undisturbed_one(sampler: st
         rehearse(plan, goodness)
         found.append(names(plan))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_question_whose_controller_was_killed_is_asked_again(written: bool, here: Path) -> None:
+    page = searching("tpe", seeds=1, trials=13)
+    undisturbed = planned_from(here, page, "out=undisturbed")
+    rehearse(undisturbed, goodness)
+    plan = planned_from(here, page)
+    rehearse(plan, goodness, stop_after=12)
+    asked = Study(plan, plan.searches[0]).ask()  # and never given a cell
+    assert asked is not None
+    if written:
+        plan.add(plan.make(plan.searches[0], asked))
+    again = planned_from(here, page)
+    rehearse(again, goodness)
+    assert names(again) == names(undisturbed) == names(load(again.folder))
+    assert all(trial.job.finished for trial in again.trials)
 
 
 def test_a_search_that_is_done_asks_for_nothing_and_a_longer_one_goes_on(here: Path) -> None:

@@ -71,6 +71,9 @@ class Agenda:
             self._studies = [Study(plan, search) for search in plan.searches] or [Study(plan, None)]
             for study in self._studies:
                 study.forget_unfinished_questions()
+            if plan.searches:  # a cell that was written down by a controller which died before the study knew of it
+                plan.refresh()
+                plan.drop([cell for cell in plan.cells if not self._study_of(cell).has(cell)])
         self._sparse = {study for study in self._studies if study.search}
         self._take_up()
 

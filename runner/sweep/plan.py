@@ -5,7 +5,7 @@ configuration that the cells start from, `cells.jsonl` the cells in the order th
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,12 @@ class Plan:
         self.cells.append(cell)
         with (self.folder / "cells.jsonl").open("a", encoding="utf-8") as file:
             file.write(self._line(cell))
+
+    def drop(self, cells: Sequence[Cell]) -> None:
+        """Some cells fewer, on disk too."""
+        if cells:
+            self.cells = [cell for cell in self.cells if cell not in cells]
+            write_text("".join(map(self._line, self.cells)), self.folder / "cells.jsonl")
 
     def save(self) -> None:
         """Writes all that a report must know; the cells of a search stay as they are."""
