@@ -28,7 +28,10 @@ ONE = [
     ("optim.lrr=1", "optim.lrr: no such option; optim has lr, betas, eps, weight_decay (nearest: 'lr')"),
     ("model.widht=3", "model.widht: no such option; model has convs_per_stage, width, norm (nearest: 'width')"),
     ("init.std=0.02", "init.std: no such option; init=default takes none"),
-    ("executor.slot=2", "executor.slot: no such option; executor has slots, slots_per_gpu (nearest: 'slots')"),
+    (
+        "executor.slot=2",
+        "executor.slot: no such option; executor has slots, slots_per_gpu, devices, tries (nearest: 'slots')",
+    ),
     ("optm.lr=1", "optm.lr: no such section (nearest: 'optim')"),
     ("seed.x=1", "seed.x: no such section (nearest: 'seed')"),
 ]

@@ -263,6 +263,11 @@ def test_a_page_with_conditions_is_a_grid_without_twins(tmp_path: Path) -> None:
     assert [cell.config.optim.options.get("momentum") for cell in found.cells] == [None, 0.5, 0.9]
 
 
+def test_a_glob_is_all_choices_of_that_name(tmp_path: Path) -> None:
+    found = planned_from(tmp_path, "{seeds: 1}", "augment=glob(*flip*)")
+    assert sorted(names(found)) == ["augment=crop_flip", "augment=flip"]
+
+
 def test_what_is_typed_takes_the_place_of_a_pages_values_and_keeps_its_conditions(tmp_path: Path) -> None:
     found = planned_from(tmp_path, CONDITIONED, "optim=sgd,momentum", "optim.momentum=0.1,0.2")
     expected = ["optim=sgd", "optim=momentum, optim.momentum=0.1", "optim=momentum, optim.momentum=0.2"]
@@ -280,6 +285,9 @@ MISTAKES = {
     "cmaes, qmc, nsga2, nsga3 (nearest: 'tpe')",
     "{sampler: {name: tpe, n_startup_trial: 5}, space: {optim: [adam, sgd]}}": "sweep.sampler.n_startup_trial: no "
     "such option; tpe has ",
+    "{sampler: {name: tpe, n_startup_trials: few}, space: {optim: [adam, sgd]}}": "sweep.sampler: tpe: '<' not",
+    "{sampler: cmaes, objectives: [accuracy, flops], space: {optim: [adam, sgd]}}": "sweep.sampler: cmaes: ",
+    "{pruner: percentile, space: {optim: [adam, sgd]}}": "sweep.pruner: percentile: ",
     "{sampler: [tpe], space: {optim: [adam, sgd]}}": "is no name, nor a section with a name and options",
     "{pruner: medain, space: {optim: [adam, sgd]}}": "sweep.pruner: 'medain' is not one of none, median, ",
     "{pruner: {name: median, n_warm: 1}, space: {optim: [adam, sgd]}}": "sweep.pruner.n_warm: no such option; ",

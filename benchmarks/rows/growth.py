@@ -13,13 +13,12 @@ from timing import Figure, Sample
 
 from runner import places
 from runner.compose import register_pages
-from runner.job import held
 from runner.sweep.plan import Plan
 from runner.sweep.planner import plan
 from runner.sweep.study import Study
 
 LOOKS = 20
-"""Cells that are begun and told of for one figure."""
+"""Trials that are asked for and told of for one figure."""
 
 
 def trials(setting: Setting, *, network: str, steps: int) -> list[Figure]:
@@ -55,15 +54,14 @@ def steps(setting: Setting) -> list[Figure]:
 
 
 def study(setting: Setting) -> list[Figure]:
-    """Optuna's part of a cell, its beginning and its end, in a study that has ever more finished ones."""
+    """Optuna's part of a cell, ask and tell, in a study that has ever more finished ones."""
     counts = setting.counts(10, 100, 1_000, 10_000)
     with tempfile.TemporaryDirectory() as folder:
         planned = _plan(Path(folder), counts[-1] + LOOKS)
-        planned.save()
-        samples = list(_begun_and_told(Study(planned, None), planned, counts))
+        samples = list(_asked_and_told(planned, counts))
     return [
         Figure(
-            f"beginning and end of a cell after {count:,}, ms",
+            f"ask and tell after {count:,} trials, ms",
             took,
             *(() if took is samples[0] else (f"after {counts[0]:,}", samples[0])),
             less=True,
@@ -72,25 +70,29 @@ def study(setting: Setting) -> list[Figure]:
     ]
 
 
-def _begun_and_told(study: Study, planned: Plan, counts: list[int]) -> Iterator[Sample]:
-    """The milliseconds of some cells after each number of finished ones."""
+def _asked_and_told(planned: Plan, counts: list[int]) -> Iterator[Sample]:
+    """The milliseconds of some trials after each number of finished ones."""
     took: list[float] = []
-    for cell in planned.cells[: counts[-1] + LOOKS]:
+    planned.folder.mkdir(parents=True)
+    study, some_cell = Study(planned, planned.searches[0]), planned.corners[0]
+    for _ in range(counts[-1] + LOOKS):
         began = time.perf_counter()
-        with held(planned.folder, "this study", lock="study.lock"):
-            study.sync()
-            study.begin(cell)
-            study.tell(cell, [0.5])
+        point = study.ask()
+        assert point is not None
+        cell = replace(some_cell, name=", ".join(f"{key}={value}" for key, value in point.items()))
+        study.begin(cell)
+        study.tell(cell, [0.5])
         took.append(1000 * (time.perf_counter() - began))
     for count in counts:
         yield Sample(tuple(took[count : count + LOOKS]))
 
 
-def _plan(folder: Path, cells: int) -> Plan:
-    """A grid of so many cells."""
+def _plan(folder: Path, trials: int) -> Plan:
+    """A search that tries so many cells."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
         register_pages()
-        overrides = ["model=mlp", "data=synthetic", "train.precision=fp32", f"out={folder}"]
+        kind = ("sweep.sampler=random", f"sweep.trials={trials}")
+        overrides = [*kind, "data=synthetic", "train.precision=fp32", f"out={folder}"]
         config = hydra.compose("config", overrides=overrides, return_hydra_config=True)
-        grid = f"optim.lr=range(1,{cells + 1})"
-        return plan(config, [*overrides, grid], GlobalHydra.instance().config_loader(), lambda line: None)
+        space = "optim.lr=tag(log,interval(1e-9,1e9))"
+        return plan(config, [*overrides, space], GlobalHydra.instance().config_loader(), lambda line: None)

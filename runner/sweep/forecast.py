@@ -76,7 +76,7 @@ def _table(planned: Plan, found: Sequence[Forecast]) -> list[tuple[str, ...]]:
 def _sum(planned: Plan, found: Sequence[Forecast], lanes: int) -> str:
     mean = sum(one.run for one in found) / len(found)
     longest = max((one.run for one in found if one.left), default=0.0)
-    left = planned.size - sum(trial.job.settled for trial in planned.trials)
+    left = max(0, planned.size - sum(trial.job.settled for trial in planned.trials))
     if planned.searches:
         spent = left * mean / lanes
     else:

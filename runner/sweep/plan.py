@@ -192,8 +192,10 @@ class Plan:
         if cell in self.cells:  # somebody died who was about to begin it
             return
         self.cells.append(cell)
-        with (self.folder / "cells.jsonl").open("a", encoding="utf-8") as file:
-            file.write(self._line(cell))
+        with (self.folder / "cells.jsonl").open("ab+") as file:
+            file.seek(max(0, file.tell() - 1))
+            cut_off = file.read() not in (b"", b"\n")  # with the process that wrote it
+            file.write((cut_off * "\n" + self._line(cell)).encode())
 
     def drop(self, cells: Sequence[Cell]) -> None:
         """Some cells fewer, on disk too."""

@@ -23,7 +23,7 @@ from runner.sweep.page import Page, page_of
 from runner.sweep.plan import Cell, Plan, Search
 from runner.sweep.pruners import pruner
 from runner.sweep.request import Request, key_of, request
-from runner.sweep.samplers import sampler
+from runner.sweep.samplers import check_sampler
 from runner.sweep.space import Dimension, Point, corners, dimensions, points
 
 Say = Callable[[str], None]
@@ -49,7 +49,7 @@ class Planner:
 
     def __init__(self, config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> None:
         self._config = config
-        self._page, self._asked = page_of(config), request(arguments)
+        self._page, self._asked = page_of(config), request(arguments, loader)
         self._composer = Composer(config, loader)
 
     def plan(self, say: Say, command: str) -> Plan:
@@ -64,7 +64,7 @@ class Planner:
         if configs[0].train.validation != self._plain_validation:
             say(f"validation: {HELD_OUT:.0%} of the training images are held out, because the sweep selects")
         self._base, *configs = settled([self._held_out(self._start(configs)), *configs], say)
-        _check_choices(page, self._base)
+        _check_choices(page)
         self._data: dict[str, tuple[str, int]] = {}
         seeds = asked.seeds or tuple(self._base.seed + number for number in range(page.seeds))
         title = page.name or "-".join(asked.swept) or "seeds"
@@ -237,13 +237,12 @@ def _corners(search: Search) -> list[Named]:
     return [Named(", ".join(row), row) for row in rows]
 
 
-def _check_choices(page: Page, base: RunConfig) -> None:
+def _check_choices(page: Page) -> None:
     """Refuses samplers and pruners that there are not."""
     if page.searches:
-        sampler(page.sampler, base.seed, 0)
+        check_sampler(page.sampler, directions(page.objectives))
     if page.prunes:
         pruner(page.pruner, 10)
-    directions(page.objectives)
 
 
 def _refuse_overruled(compared: Sequence[Named], asked: Request) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
@@ -44,14 +45,17 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").partition("=")[0].partition("@")[0]
 
 
-def request(arguments: Sequence[str]) -> Request:
+def request(arguments: Sequence[str], loader: ConfigLoader) -> Request:
     """Takes a command line apart.
+
+    Args:
+        loader: knows the choices of `glob(*)`.
 
     Raises:
         ConfigError: a space that is none, seeds that are none, or two pages at once.
     """
     fixed, swept, seeds = [], {}, None
-    for override in OverridesParser.create().parse_overrides(list(arguments)):
+    for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
         assert override.input_line is not None
         if not override.is_sweep_override():
             fixed.append(override.input_line)

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -10,6 +10,7 @@ from optuna.samplers import BaseSampler
 
 from runner.config import Choice, ConfigError
 from runner.schema import nearest
+from runner.sweep.objectives import Direction
 
 SAMPLERS: Mapping[str, str] = {
     "random": "RandomSampler",
@@ -42,6 +43,24 @@ def sampler(choice: Choice, seed: int, asked: int) -> BaseSampler:
     of = getattr(optuna.samplers, SAMPLERS[choice.name])
     found: BaseSampler = made("sampler", of, choice, seed=own_seed % 2**32)
     return found
+
+
+def check_sampler(choice: Choice, directions: Sequence[Direction]) -> None:
+    """Refuses a sampler that cannot do what a page wants of it, by asking it for something.
+
+    Raises:
+        ConfigError: there is none of that name, its options are none, or it is not for several objectives.
+    """
+    study = optuna.create_study(sampler=sampler(choice, 0, 0), directions=directions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for _ in range(2):
+                trial = study.ask()
+                trial.suggest_float("key", 0, 1)
+                study.tell(trial, [0.0] * len(directions))
+        except (TypeError, ValueError, ImportError) as problem:
+            raise ConfigError(f"sweep.sampler: {choice.name}: {problem}") from problem
 
 
 def made(kind: str, of: type, choice: Choice, **defaults: Any) -> Any:
