@@ -180,6 +180,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "10% of the training images are held out, because the sweep selects" in printed
     assert "3 cells x 2 seeds + 1 chosen x 2 fresh seeds = 8 runs" in printed
     assert "[8/8]" in printed
+    assert not re.search(r"^\[[A-Z] ", printed, re.MULTILINE), "Optuna speaks for itself"
     return folder
 
 

@@ -51,6 +51,7 @@ def check_sampler(choice: Choice, directions: Sequence[Direction]) -> None:
     Raises:
         ConfigError: there is none of that name, its options are none, or it is not for several objectives.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=sampler(choice, 0, 0), directions=directions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
