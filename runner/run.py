@@ -140,8 +140,10 @@ class Running:
         self._thinner = Thinner(math.ceil(self.parts.steps / self.config.track.points))
         for step, metrics in self.course.history:
             self.tracker.log(step, self._thinner.point(step, metrics))
+        spent = {point["step"]: {"seconds": point["seconds"]} for point in self.job.evaluations()}
+        known = [(step, metrics) for step, metrics in self.course.history if EVALUATED in metrics]
         self.job.evaluated(
-            ({"step": step, **metrics} for step, metrics in self.course.history if EVALUATED in metrics), more=False
+            ({"step": step, **metrics, **spent.get(step, {})} for step, metrics in known), more=False
         )
 
     def _measured(self) -> dict[str, int | str]:
@@ -199,7 +201,7 @@ class Running:
         if point := self._thinner.point(record.step, record.metrics):
             self.tracker.log(record.step, {**point, "images_per_second": speed})
         if EVALUATED in record.metrics:
-            self.job.evaluated([{"step": record.step, **record.metrics}])
+            self.job.evaluated([{"step": record.step, **record.metrics, "seconds": self.course.seconds}])
         self.watch.record(record, speed)
 
     def finish(self) -> Result:

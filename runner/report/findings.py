@@ -121,8 +121,7 @@ class Findings:
         ordered = [row for row in (self.tried() if selects else rows) if row.summary.mean is not None]
         if not ordered:
             return first + "Nothing is known yet."
-        crossed = len({row.cell.overrides[:1] for row in ordered}) > 1 and all(len(row.cell.point) > 1 for row in ordered)
-        if crossed and not selects:
+        if not selects and _crossed(ordered):
             return first + _best_of_each(ordered)
         best = ordered[0] if selects else max(ordered, key=lambda row: row.summary.mean or 0)
         interval = _interval(best.summary)
@@ -217,13 +216,18 @@ def _against(told: Sequence[Row]) -> str:
         if row.comparison and row.comparison.verdict == "not distinguishable":
             same.setdefault(_name(row.against), []).append(row.cell.name)
     for base, names in same.items():
-        sentences.append(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not distinguishable from {base}")
-    return "; ".join(sentences) + "."
+        sentences.append(f"{'; '.join(names)} {'is' if len(names) == 1 else 'are'} not distinguishable from {base}")
+    return ". ".join(sentences) + "."
 
 
 def _name(cell: Cell | None) -> str:
     assert cell is not None
     return cell.name
+
+
+def _crossed(rows: Sequence[Row]) -> bool:
+    """Whether they are of a grid over several keys."""
+    return len({row.cell.overrides[:1] for row in rows}) > 1 and all(len(row.cell.point) > 1 for row in rows)
 
 
 def _best_of_each(rows: Sequence[Row]) -> str:
@@ -240,9 +244,15 @@ def _best_of_each(rows: Sequence[Row]) -> str:
     return f"The highest means are those of {'; '.join(told)}."
 
 
+LISTED = 6
+"""Different values that a caption has."""
+
+
 def each_once(values: Iterable[str]) -> str:
     """What there is, each once."""
-    return ", ".join(dict.fromkeys(values))
+    found = list(dict.fromkeys(values))
+    left_out = len(found) - LISTED
+    return ", ".join(found) if left_out <= 0 else f"{', '.join(found[:LISTED])} and {left_out} more"
 
 
 def _comparable(cell: Cell, claim: Claim) -> bool:

@@ -311,6 +311,7 @@ class Agenda:
             loss=last.get("test/loss"),
             validation_accuracy=last.get("validation/accuracy"),
             validation_loss=last.get("validation/loss"),
+            seconds=last.get("seconds", 0.0),
             run_id=(job.page() or {}).get("run_id"),
         )
         job.folder.mkdir(parents=True, exist_ok=True)

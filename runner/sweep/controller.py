@@ -131,7 +131,7 @@ def _show(findings: Findings, board: Board) -> None:
 def _where(findings: Findings) -> str:
     """Where the report is kept."""
     browse = "; browse it with: python -m runner ui" if findings.plan.base.track.name == "mlflow" else ""
-    return f"{findings.caption()}\nKept in {findings.plan.folder}{browse}"
+    return f"{findings.caption()}\nThe report is {findings.plan.folder}/report.html{browse}"
 
 
 class Controller:

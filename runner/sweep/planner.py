@@ -210,7 +210,8 @@ def _check_baseline(page: Page, asked: Request, known: Mapping[str, Sequence[str
         return
     kinds = "searches of sweep.each" if page.searches else "cells"
     raise ConfigError(
-        f"sweep.baseline: {page.baseline!r} is none of the {kinds} {', '.join(known)}{nearest(page.baseline, known)}"
+        f"sweep.baseline: {page.baseline!r} is none of the {kinds} {', '.join(known)}"
+        f"{nearest(page.baseline, known)}"
     )
 
 
