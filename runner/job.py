@@ -183,6 +183,11 @@ class Job:
         """Whether a run of it has told of its progress since then, in seconds of `time.time`."""
         return self.progress.exists() and self.progress.stat().st_mtime >= moment
 
+    def ended_after(self, moment: float) -> bool:
+        """Whether its result was written since then, in seconds of `time.time`."""
+        file = self.folder / "result.json"
+        return file.exists() and file.stat().st_mtime >= moment
+
     def try_again(self) -> None:
         """Forgets how it ended, which was not well."""
         (self.folder / "result.json").unlink(missing_ok=True)

@@ -6,13 +6,14 @@ one that starts where another was killed goes on with it.
 """
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from runner.job import Busy, Result, held
+from runner.job import Busy, Job, Result, held
 from runner.sweep.confirm import chosen
 from runner.sweep.objectives import OBJECTIVES, values
 from runner.sweep.plan import Cell, Plan, Trial
@@ -64,7 +65,7 @@ class Agenda:
         self._elsewhere: deque[Task] = deque()
         self._courses: dict[str, Course] = {}
         self._undecided: set[str] = set()
-        self._failed: set[Path] = set()
+        self._since = time.time()
         self._confirming = False
         self._told = set(done)
         with self._alone():
@@ -157,9 +158,14 @@ class Agenda:
 
     def _met(self, task: Task) -> bool:
         job = task.trial.job
-        if job.settled or job.folder in self._failed:
+        if job.settled or self._failed(job):
             return True
         return task.until is not None and _reached(task.trial) >= task.until
+
+    def _failed(self, job: Job) -> bool:
+        """Whether it failed in this sweep, here or elsewhere; one that failed before is tried again."""
+        result = job.result()
+        return result is not None and result.status == "failed" and job.ended_after(self._since)
 
     def _left_to_ask(self) -> bool:
         return any(len(study.cells()) < self._plan.page.trials for study in self._sparse)
@@ -210,9 +216,6 @@ class Agenda:
     def done(self, task: Task) -> None:
         """The run has come as far as it was to go, or has ended: failed, perhaps."""
         task.lock.close()
-        result = task.trial.job.result()
-        if result is not None and result.status == "failed":
-            self._failed.add(task.trial.job.folder)
         self._tell(task.trial)
         course = self._courses.get(task.trial.cell.name)
         if course is None or task.trial.confirms:
@@ -238,8 +241,7 @@ class Agenda:
         if trial.job.folder in self._told:
             return
         result = trial.job.result()
-        failed_before = result is not None and result.status == "failed" and trial.job.folder not in self._failed
-        if result is not None and not failed_before:
+        if result is not None and (result.status != "failed" or self._failed(trial.job)):
             self._told.add(trial.job.folder)
             self._ended(trial, result)
 

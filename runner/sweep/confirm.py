@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 
+from runner.sweep.baseline import is_baseline
 from runner.sweep.objectives import directions, values
 from runner.sweep.plan import Cell, Plan
 
 
 def chosen(plan: Plan) -> list[Cell]:
     """The best cells of each search by the first objective, `sweep.confirm` of each; of several objectives those
-    that no other is better than in all come first."""
+    that no other is better than in all come first. Of a grid, those too that they are compared with."""
     found = []
     for name in [search.name for search in plan.searches] or [""]:
         found += ranked(plan, name)[: plan.page.confirm]
-    return found
+    if plan.searches or plan.page.baseline is None:
+        return found
+    bases = [cell for cell in ranked(plan) if is_baseline(plan.page, plan.words(cell)) and cell not in found]
+    return [*found, *bases]
 
 
 def ranked(plan: Plan, search: str = "") -> list[Cell]:

@@ -79,10 +79,11 @@ def _run(planned: Plan, done: set[Path], page: Page, board: Board, stop: Stop) -
         prepare(planned.base.track)
         with _joined(planned, page, board), page.opened() as parent:
             agenda = Agenda(planned, done, board.ended)
-            Controller(agenda, at_work, board, stop, planned).run(parent)
+            controller = Controller(agenda, at_work, board, stop, planned)
+            controller.run(parent)
             board.end()
             _show(page.findings, board)
-            page.publish(stopped=stop())
+            page.publish(stopped=stop() or controller.gave_up())
 
 
 @contextlib.contextmanager
@@ -159,14 +160,15 @@ class Controller:
                 self._agenda.look_elsewhere()
                 looked = time.monotonic()
             self._board.update([task.trial for task in self._tasks.values()])
-        if self._too_many():
+        if self.gave_up():
             self._board.say(f"{self._failures} runs failed; sweep.max_failures={self._limit} ends the sweep here")
 
-    def _too_many(self) -> bool:
+    def gave_up(self) -> bool:
+        """Whether so many runs failed that it was left at that."""
         return self._limit is not None and self._failures >= self._limit
 
     def _stopping(self) -> bool:
-        return self._stop() or self._too_many()
+        return self._stop() or self.gave_up()
 
     def _fill(self, parent: str | None) -> None:
         """Gives the free slots something to do."""
