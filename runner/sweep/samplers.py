@@ -3,14 +3,13 @@
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.samplers import BaseSampler
 
 from runner.config import Choice, ConfigError
 from runner.schema import nearest
-from runner.sweep.objectives import Direction
 
 SAMPLERS: Mapping[str, str] = {
     "random": "RandomSampler",
@@ -45,7 +44,7 @@ def sampler(choice: Choice, seed: int, asked: int) -> BaseSampler:
     return found
 
 
-def check_sampler(choice: Choice, directions: Sequence[Direction]) -> None:
+def check_sampler(choice: Choice, directions: Sequence[Literal["minimize", "maximize"]]) -> None:
     """Refuses a sampler that cannot do what a page wants of it, by asking it for something.
 
     Raises:
