@@ -56,9 +56,9 @@ def test_a_sweep_in_which_too_many_runs_fail_is_ended(cut: Path) -> None:
         (run.parent / "checkpoint.pt").write_bytes(b"nothing")
     (job,) = cut.glob("outputs/sweeps/*/jobs/*")
     printed = runner(cut, *SWEEP, "sweep.max_failures=1", status=1)
-    assert "1 runs failed; sweep.max_failures=1 ends the sweep here" in printed
+    assert "failed runs: 1; sweep.max_failures=1 ends the sweep here" in printed
     assert "is not a whole checkpoint" in printed
-    assert "Not finished: 6 runs are missing" in printed  # the failed one too
+    assert "Not finished, runs still to be done: 5." in printed
     assert outcomes(cut) == ["failed"]
     (job / "checkpoint.pt").unlink()
 

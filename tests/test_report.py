@@ -286,7 +286,7 @@ def test_a_sweep_that_runs_has_a_report_and_a_run_that_failed_is_in_it(tmp_path:
         process.until(r"^\[1/2\] train.steps=30")
         eventually(lambda: max(steps_done(tmp_path), default=0) > 100, "the endless run's first steps")
         shown = runner(tmp_path, "report", "train.steps")
-        assert "Not finished: 1 runs are missing." in shown
+        assert "Not finished, runs still to be done: 1." in shown
         text = (kept(tmp_path) / "report.html").read_text()
         assert "1 of 2 runs are done" in text
         assert "train.steps=4000000" in chapters(tmp_path)["Learning curves"], "curves of runs that go on"

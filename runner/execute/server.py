@@ -124,6 +124,8 @@ class Server:
         missing = [number for number in self.devices or () if number >= count]
         if missing:
             raise ConfigError(f"executor.devices: there is no GPU {missing[0]}; torch sees {count} of them here")
+        if self.devices is not None and device.startswith("cuda:"):
+            raise ConfigError(f"device={device} is one GPU, and executor.devices names others; give one of them")
         if not count:
             return []
         of_all = range(count) if self.devices is None else self.devices

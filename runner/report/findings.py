@@ -113,8 +113,8 @@ class Findings:
         """The answer in a sentence or two."""
         rows = self.rows()
         told = [row for row in rows if row.comparison and row.comparison.verdict]
-        missing = sum(not trial.job.settled for row in rows for trial in self.trials(row))
-        first = f"Not finished: {missing} runs are missing. " if missing else ""
+        missing = sum(trial.job.result() is None for row in rows for trial in self.trials(row))
+        first = f"Not finished, runs still to be done: {missing}. " if missing else ""
         if told:
             return first + _against(told)
         selects = self.plan.page.selects and not self.plan.page.confirm

@@ -161,7 +161,7 @@ class Controller:
                 looked = time.monotonic()
             self._board.update([task.trial for task in self._tasks.values()])
         if self.gave_up():
-            self._board.say(f"{self._failures} runs failed; sweep.max_failures={self._limit} ends the sweep here")
+            self._board.say(f"failed runs: {self._failures}; sweep.max_failures={self._limit} ends the sweep here")
 
     def gave_up(self) -> bool:
         """Whether so many runs failed that it was left at that."""

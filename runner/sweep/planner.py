@@ -95,6 +95,8 @@ class Planner:
         space = dimensions(page.space, self._asked.swept) + _beside(page, self._asked)
         if not space:
             raise ConfigError(f"sweep.sampler={page.sampler.name}: there is no space to search; see sweep.space")
+        if twice := [key for key in self._asked.swept if key in page.each]:
+            raise ConfigError(f"{twice[0]}: sweep.each has it already; what it searches for each of is said there")
         outer = [_overrides(point) for point in points(dimensions(page.each))]
         return [Search(", ".join(overrides), overrides, space) for overrides in outer]
 

@@ -28,6 +28,13 @@ class Values:
 
     choices: tuple[str, ...]
 
+    def listed(self) -> tuple[str, ...]:
+        return self.choices
+
+    def number(self, value: str) -> str:
+        """What stands for a value as typed in a study."""
+        return value
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -50,6 +57,10 @@ class Interval:
         rounded = round(number) if self.whole else float(f"{number:.4g}")
         inside = min(max(rounded, self.low), self.high)
         return str(round(inside)) if self.whole else typed(inside)
+
+    def number(self, value: str) -> float:
+        """What stands for a value as typed in a study."""
+        return int(value) if self.whole else float(value)
 
     def listed(self) -> tuple[str, ...] | None:
         """All its numbers; None where there is no end of them."""
@@ -231,10 +242,35 @@ def drawn(space: tuple[Dimension, ...], draw: Callable[[Dimension], str]) -> Poi
     return point
 
 
+MOST_CORNERS = 128
+"""Points at which all values of a space are tried with all others; of a larger space each value is tried once."""
+
+
 def corners(space: tuple[Dimension, ...]) -> list[Point]:
     """The points of a space at both ends of its intervals: what is wrong with a space shows at one of them."""
-    low, high = (tuple(_end(one, place) for one in space) for place in (0, -1))
-    return list({tuple(point.items()): point for point in (*points(low), *points(high))}.values())
+    ends = [tuple(_end(one, place) for one in space) for place in (0, -1)]
+    many = math.prod(len(one.domain.listed() or ()) for one in ends[0]) > MOST_CORNERS
+    found = [point for end in ends for point in (_each_once(end) if many else points(end))]
+    return list({tuple(point.items()): point for point in found}.values())
+
+
+def _each_once(space: tuple[Dimension, ...]) -> list[Point]:
+    """A point for each value of each key; the others have their first, or what the key's condition wants."""
+    by_key = {one.key: one for one in space}
+    found = []
+    for one in space:
+        for value in one.domain.listed() or ():
+            wanted, above = {one.key: value}, [one]
+            while above:
+                for key, values in above.pop().when.items():
+                    wanted.setdefault(key, values[0])
+                    above.append(by_key[key])
+            found.append(drawn(space, lambda other, wanted=wanted: wanted.get(other.key, _first(other))))  # type: ignore[misc]
+    return found
+
+
+def _first(one: Dimension) -> str:
+    return (one.domain.listed() or ("",))[0]
 
 
 def _end(one: Dimension, place: int) -> Dimension:

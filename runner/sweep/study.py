@@ -5,11 +5,12 @@ which cell comes next and which is given up. It lives in Optuna's storage, a jou
 where other controllers and dashboards look; whoever changes it holds the sweep's lock.
 """
 
+import math
 import warnings
 from collections.abc import Iterable
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runner.sweep.journal import CELL, journal, study_name
@@ -17,7 +18,7 @@ from runner.sweep.objectives import directions
 from runner.sweep.plan import Cell, Plan, Search
 from runner.sweep.pruners import pruner
 from runner.sweep.samplers import sampler
-from runner.sweep.space import Dimension, Point, Values, drawn
+from runner.sweep.space import Dimension, Domain, Point, Values, drawn, points
 
 
 class Study:
@@ -63,8 +64,12 @@ class Study:
         return cell.name in self._numbers
 
     def ask(self) -> Point | None:
-        """What the sampler tries next; None where it has not found anything new for a while."""
+        """What the sampler tries next, or where it only repeats itself, what is left of a space; None where that is
+        nothing."""
         assert self.search is not None
+        left = self._left()
+        if left is not None and not left:
+            return None
         for _ in range(TIRED):
             asked = sum(map(len, self._numbers.values()))  # a question that was forgotten is asked again
             chooser = sampler(self._plan.page.sampler, self._plan.base.seed, asked)
@@ -74,11 +79,40 @@ class Study:
                 self._asked = self._study.ask()
                 point = drawn(self.search.space, self._draw)
             self._known += 1
-            name = ", ".join((*self.search.overrides, *(f"{key}={value}" for key, value in point.items())))
+            name = self._name(point)
             if name not in self._numbers:
                 return point
             self._again(name)
+        if left:
+            self._add(left[0])
+            return left[0]
         return None
+
+    def _name(self, point: Point) -> str:
+        """Of the cell there."""
+        assert self.search is not None
+        return ", ".join((*self.search.overrides, *(f"{key}={value}" for key, value in point.items())))
+
+    def _left(self) -> list[Point] | None:
+        """What was not tried of a space that ends; None of one that is endless, or too large to list."""
+        assert self.search is not None
+        sizes = [len(one.domain.listed() or ()) for one in self.search.space]
+        if not all(sizes) or math.prod(sizes) > LISTED:
+            return None
+        return [point for point in points(self.search.space) if self._name(point) not in self._numbers]
+
+    def _add(self, point: Point) -> None:
+        """Asks for a point that the sampler does not come to."""
+        assert self.search is not None
+        of = {one.key: one.domain for one in self.search.space if one.key in point}
+        begun = create_trial(
+            state=TrialState.RUNNING,
+            params={key: domain.number(point[key]) for key, domain in of.items()},
+            distributions={key: _distribution(domain) for key, domain in of.items()},
+        )
+        self._study.add_trial(begun)
+        self._asked = optuna.trial.Trial(self._study, self._at(self._known)._trial_id)
+        self._known += 1
 
     def _draw(self, one: Dimension) -> str:
         domain, trial = one.domain, self._asked
@@ -145,14 +179,28 @@ class Study:
         return self.has(cell) and self._trial(cell.name).state == TrialState.PRUNED
 
     def tell(self, cell: Cell, values: list[float] | None, *, pruned: bool = False) -> None:
-        """How a cell ended; told once."""
+        """How a cell ended; told again where failed runs were run again, or seeds added, it is corrected."""
         state = TrialState.PRUNED if pruned else TrialState.COMPLETE if values else TrialState.FAIL
+        known = self._trial(cell.name)
+        if state == TrialState.COMPLETE and known.state.is_finished() and known.values != values:
+            corrected = create_trial(
+                state=state,
+                values=values,
+                params=known.params,
+                distributions=known.distributions,
+                user_attrs={CELL: cell.name},
+            )
+            self._study.add_trial(corrected)
+            self._numbers[cell.name].append(self._known)
+            self._known += 1
         for number in self._numbers[cell.name]:
             if not self._at(number).state.is_finished():
                 self._study.tell(number, values, state=state)
 
     def _trial(self, name: str) -> FrozenTrial:
-        return self._at(self._numbers[name][0])
+        """The newest of a cell that is complete, or its first."""
+        trials = [self._at(number) for number in self._numbers[name]]
+        return next((trial for trial in reversed(trials) if trial.state == TrialState.COMPLETE), trials[0])
 
     def _at(self, number: int) -> FrozenTrial:
         study = self._study._study_id
@@ -162,6 +210,12 @@ class Study:
 TIRED = 50
 """How often in a row a sampler may ask for what is there already."""
 
+LISTED = 1_000
+"""Points of a space that are listed to see which are left."""
+
+FEW = 32
+"""Categories that every trial of a grid's study may name; more of them, if they are numbers, are a range."""
+
 
 def _grid(cells: Iterable[Cell]) -> dict[str, BaseDistribution]:
     """A distribution a key, of all values that it has; one of names where cells have names of their own."""
@@ -170,8 +224,29 @@ def _grid(cells: Iterable[Cell]) -> dict[str, BaseDistribution]:
     for cell in cells:
         for key, value in ({CELL: cell.name} if named else cell.point).items():
             choices.setdefault(key, {})[value] = None
-    return {key: CategoricalDistribution(tuple(values)) for key, values in choices.items()}
+    return {key: _of_values(tuple(values)) for key, values in choices.items()}
 
 
-def _params(cell: Cell, distributions: dict[str, BaseDistribution]) -> Point:
-    return {CELL: cell.name} if CELL in distributions else cell.point
+def _of_values(values: tuple[str, ...]) -> BaseDistribution:
+    if len(values) > FEW:
+        try:
+            numbers = [float(value) for value in values]
+        except ValueError:
+            return CategoricalDistribution(values)
+        return FloatDistribution(min(numbers), max(numbers))
+    return CategoricalDistribution(values)
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if isinstance(domain, Values):
+        return CategoricalDistribution(domain.choices)
+    if domain.whole:
+        return IntDistribution(int(domain.low), int(domain.high), log=domain.log, step=int(domain.step or 1))
+    return FloatDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
+
+
+def _params(cell: Cell, distributions: dict[str, BaseDistribution]) -> dict[str, str | float]:
+    if CELL in distributions:
+        return {CELL: cell.name}
+    ranges = {key for key, of in distributions.items() if isinstance(of, FloatDistribution)}
+    return {key: float(value) if key in ranges else value for key, value in cell.point.items()}
