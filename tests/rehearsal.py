@@ -48,7 +48,7 @@ def rehearse(plan: Plan, accuracy: Course, *, stop_after: int = 10**6, **more: C
         stop_after: so many, after which the controller is gone without a word.
     """
     plan.save()
-    agenda = Agenda(plan, lambda trial, result: None)
+    agenda = Agenda(plan, plan.done(), lambda trial, result: None)
     parts = 0
     while parts < stop_after:
         task = agenda.next()

@@ -129,7 +129,7 @@ def test_two_controllers_that_share_a_sweep_decide_once_and_alike(here: Path) ->
     plans = planned(here, PRUNERS["threshold"]), planned(here, PRUNERS["threshold"])
     plans[0].save()
     told: list[tuple[str, Result]] = []
-    agendas = [Agenda(plan, lambda trial, result: told.append((trial.order.name, result))) for plan in plans]
+    agendas = [Agenda(plan, (), lambda trial, result: told.append((trial.order.name, result))) for plan in plans]
     for _ in range(400):
         for agenda in agendas:
             task = agenda.next()
