@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import hydra
 from hydra.errors import HydraException
@@ -28,6 +29,8 @@ def main() -> None:
     arguments = ["plan=true" if word == "--plan" else word for word in arguments]
     sys.argv = ["runner", *arguments]
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
     try:
         if arguments and arguments[0].isidentifier():
             return cli.main(arguments)
@@ -46,6 +49,12 @@ def main() -> None:
         _refuse(explain(problem, of_all, _option(arguments, "--config-dir", "-cd")))
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own end need not be told of as an error
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """A second Ctrl-C must not fall into what the first one began."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    raise KeyboardInterrupt
 
 
 def _refuse_words(arguments: list[str], overrides: list[str]) -> None:

@@ -82,11 +82,14 @@ class Going:
 
 
 @contextmanager
-def going(folder: Path, *arguments: str, before: Sequence[str] = (), **variables: str) -> Iterator[Going]:
+def going(
+    folder: Path, *arguments: str, before: Sequence[str] = (), patience: float = PATIENCE, **variables: str
+) -> Iterator[Going]:
     """`python -m runner` with these arguments; whatever is left of it at the end is killed.
 
     Args:
         before: words of the command that runs it, such as `prlimit`.
+        patience: seconds until it is killed.
     """
     command = [*before, sys.executable, "-m", "runner", *arguments]
     process = subprocess.Popen(
@@ -99,7 +102,7 @@ def going(folder: Path, *arguments: str, before: Sequence[str] = (), **variables
         text=True,
         start_new_session=True,
     )
-    deadline = threading.Timer(PATIENCE, _kill, [process])
+    deadline = threading.Timer(patience, _kill, [process])
     deadline.start()
     try:
         yield Going(process)
@@ -118,9 +121,9 @@ def _kill(process: "subprocess.Popen[str]") -> None:
         return
 
 
-def runner(folder: Path, *arguments: str, status: int = 0, **variables: str) -> str:
+def runner(folder: Path, *arguments: str, status: int = 0, patience: float = PATIENCE, **variables: str) -> str:
     """What the command prints to its end, which must have that exit status."""
-    with going(folder, *arguments, **variables) as command:
+    with going(folder, *arguments, patience=patience, **variables) as command:
         found = command.end()
         assert found == status, command.output
         return command.output

@@ -36,7 +36,7 @@ def test_the_names_of_the_gpus_are_those_of_cuda_visible_devices(monkeypatch: py
     assert [_visible(number) for number in (0, 1, 2)] == ["4", "GPU-abc", "6"]
 
 
-LONG = (*TINY, "train.steps=4000", "train.eval_every=2000", "train.checkpoint_seconds=0", "track.points=40")
+LONG = (*TINY, "train.steps=2000", "train.eval_every=1000", "train.checkpoint_seconds=0", "track.points=40")
 SWEEP = ("-m", "optim=adam,sgd", "seed=range(0,3)", *LONG, "executor.slots=1")
 
 

@@ -13,14 +13,14 @@ from test_sweep import steps_done, study, table, trials_of, workers
 
 EXACT = (*TINY, "train.precision=fp64", "train.steps=60", "train.eval_every=25")
 MIXED = ("-m", "optim=adam,momentum,sgd", "augment=none,crop_flip", "seed=0,1", "schedule=cosine")
-LONG = (*TINY, "train.steps=3000", "train.eval_every=1500", "train.checkpoint_seconds=0", "track.points=60")
+LONG = (*TINY, "train.steps=2000", "train.eval_every=1000", "train.checkpoint_seconds=0", "track.points=60")
 GRID = ("-m", "optim=adam,momentum", "seed=0,1", "executor=fused", "executor.slots=4")
 
 
 def under_way(folder: Path) -> bool:
     """Whether each of the four trials has done some steps, and none has come to its end."""
     steps = steps_done(folder)
-    return len(steps) == 4 and min(steps) > 0 and max(steps) < 3000
+    return len(steps) == 4 and min(steps) > 0 and max(steps) < 2000
 
 
 def numbers(folder: Path, trial: Any) -> dict[tuple[str, int], float]:
@@ -68,7 +68,7 @@ def test_trials_whose_process_is_killed_go_on_from_their_checkpoints(tmp_path: P
     assert {trial.state.name for trial in study(tmp_path)} == {"COMPLETE"}
     for trial in trials_of(tmp_path).values():
         steps = [step for step, _ in curves(tmp_path, trial)["train/loss"]]
-        assert steps == sorted(set(steps)) and steps[-1] == 3000
+        assert steps == sorted(set(steps)) and steps[-1] == 2000
 
 
 def test_ctrl_c_makes_checkpoints_and_the_same_command_goes_on(tmp_path: Path) -> None:

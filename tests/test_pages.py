@@ -192,3 +192,15 @@ def test_a_comma_list_that_makes_no_sweep_is_refused(swept: str, message: str) -
 def test_a_mistake_in_a_page_is_refused(change: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         planned("sweep=init_ablation", change, *SMALL)
+
+
+def test_the_page_of_the_guide_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "sweeps.md").read_text()
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "guide.yaml").write_text(guide.split("```yaml\n")[1].partition("```")[0])
+    monkeypatch.chdir(tmp_path)
+    found = planned("sweep=guide", *SMALL)
+    assert found.page.sampler.options == {"n_startup_trials": 8}
+    assert {key for cell in found.corners for key in cell.point} == set(found.page.space)
+    with_momentum = {cell.point["optim"] for cell in found.corners if "optim.momentum" in cell.point}
+    assert with_momentum == {"momentum"}

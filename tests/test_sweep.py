@@ -17,7 +17,7 @@ from program import TINY, artifacts, curves, eventually, going, runner, runs
 
 SHORT = (*TINY, "train.steps=40", "train.eval_every=20")
 CELLS = ("optim=adam", "optim=momentum")
-LONG = (*TINY, "train.steps=4000", "train.eval_every=2000", "train.checkpoint_seconds=0", "track.points=80")
+LONG = (*TINY, "train.steps=2000", "train.eval_every=1000", "train.checkpoint_seconds=0", "track.points=80")
 """Trials of some seconds."""
 
 GRID = ("-m", "optim=adam,momentum", "seed=0,1")
@@ -173,7 +173,7 @@ def assert_as_undisturbed(folder: Path, undisturbed: Path) -> None:
 
 def test_a_killed_trial_goes_on_and_after_ctrl_c_the_same_command_does(undisturbed: Path, tmp_path: Path) -> None:
     with going(tmp_path, *GRID, *LONG) as first:
-        eventually(lambda: any(0 < step < 4000 for step in steps_done(tmp_path)), "a trial's first steps")
+        eventually(lambda: any(0 < step < 2000 for step in steps_done(tmp_path)), "a trial's first steps")
         victim = workers(psutil.Process(first.process.pid))[0]
         victim.kill()
         first.until("ended by SIGKILL; going on from its checkpoint")
@@ -190,7 +190,7 @@ def test_when_the_controller_is_killed_its_trials_end_and_the_same_command_goes_
     undisturbed: Path, tmp_path: Path
 ) -> None:
     with going(tmp_path, *GRID, *LONG) as first:
-        eventually(lambda: any(0 < step < 4000 for step in steps_done(tmp_path)), "a trial's first steps")
+        eventually(lambda: any(0 < step < 2000 for step in steps_done(tmp_path)), "a trial's first steps")
         left = psutil.Process(first.process.pid).children(recursive=True)
         first.signal(signal.SIGKILL)
         assert first.process.wait() == -signal.SIGKILL

@@ -7,7 +7,7 @@ import torch
 from program import TINY, eventually, going, runner
 from test_sweep import study, trials_of, workers
 
-LONG = (*TINY, "train.steps=4000", "train.eval_every=2000")
+LONG = (*TINY, "train.steps=2500", "train.eval_every=1250")
 """Some seconds."""
 
 
@@ -32,4 +32,4 @@ def test_a_run_that_goes_on_without_a_store_keeps_its_weights(tmp_path: Path) ->
         assert first.end() == 130
     assert "Going on with the unfinished run" in runner(tmp_path, *words, "track=off")
     (kept,) = tmp_path.rglob("checkpoint.pt")  # there is no page that has them
-    assert torch.load(kept, weights_only=True)["step"] == 4000
+    assert torch.load(kept, weights_only=True)["step"] == 2500

@@ -30,7 +30,7 @@ class Crew:
     jobs: Connection
     news: Connection
     given: dict[Path, Job] = field(default_factory=dict)
-    since: float = field(default_factory=time.time)
+    since: dict[Path, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Fused:
         if self._gpus:
             self._crews.append(self._begun(self._gpus.pop(0)))
         crew = min(self._crews, key=lambda crew: len(crew.given))
-        crew.given[job.folder] = job
+        crew.given[job.folder], crew.since[job.folder] = job, time.time()
         try:
             crew.jobs.send(str(job.folder))
         except OSError:  # it has died, and `ended` tells
@@ -129,7 +129,7 @@ class Fused:
         crew.process.join()
         self._crews.remove(crew)
         self._gpus.append(crew.gpu)
-        begun = [job for job in crew.given.values() if job.began_after(crew.since)]
+        begun = [job for job in crew.given.values() if job.began_after(crew.since[job.folder])]
         guilty = begun or list(crew.given.values())
         code = crew.process.exitcode or 0
         return [Ended(job, code, crew.log, begun=job in guilty) for job in crew.given.values()]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from runner.files import whole
+from runner.job import PATIENCE, held
 from runner.report.findings import Findings
 from runner.report.html import html
 from runner.report.picture import picture
@@ -13,13 +14,13 @@ NAMES = ("report.md", "report.csv", "report.png", "report.html")
 
 def write(findings: Findings, folder: Path) -> None:
     """Writes `NAMES` into a folder, which is made where there is none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = findings.plan
-    with whole(folder / "report.md") as file:
-        file.write_text(markdown(findings), encoding="utf-8")
-    with whole(folder / "report.csv") as file:
-        file.write_text(csv_text(findings), encoding="utf-8")
-    with whole(folder / "report.png") as file:
-        picture(findings.rows(), plan.page.question or plan.title, findings.caption(), file)
-    with whole(folder / "report.html") as file:
-        file.write_text(html(findings), encoding="utf-8")
+    title = findings.plan.page.question or findings.plan.title
+    with held(folder, "the writing of this report", lock=".report.lock", patience=PATIENCE):
+        with whole(folder / "report.md") as file:
+            file.write_text(markdown(findings), encoding="utf-8")
+        with whole(folder / "report.csv") as file:
+            file.write_text(csv_text(findings), encoding="utf-8")
+        with whole(folder / "report.png") as file:
+            picture(findings.rows(), title, findings.caption(), file)
+        with whole(folder / "report.html") as file:
+            file.write_text(html(findings), encoding="utf-8")

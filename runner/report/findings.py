@@ -78,7 +78,8 @@ class Findings:
             return []
         names = [search.name for search in self.plan.searches] or [""]
         complete = [cell for name in names for cell in ranked(self.plan, name)]
-        others = [cell for cell in self.plan.cells if cell not in set(complete)]
+        ranks = set(complete)
+        others = [cell for cell in self.plan.cells if cell not in ranks]
         return [self._row(cell, self.plan.of(cell)) for cell in (*complete, *others)]
 
     def front(self) -> dict[Cell, str]:
@@ -182,12 +183,12 @@ class Findings:
     def _compared(self, rows: list[Row]) -> list[Row]:
         """The rows with their comparisons, each with the baseline that it shares all else with."""
         page, words = self.plan.page, self.plan.words
-        if page.baseline is None:
+        if page.baseline is None or (page.each and not page.confirm):  # which cell stands for a search is not known
             return rows
         bases = {others(page, words(row.cell)): row for row in reversed(rows) if self.baseline(row)}
         pairs = [(bases.get(others(page, words(row.cell))), row) for row in rows]
         compared = [(base, row) for base, row in pairs if base is not None and base is not row]
-        results = [trial.job.result() for trial in self.plan.trials[:1]]
+        results = [trial.job.result() for row in rows for trial in self.trials(row)]
         resolution = max((1 / result.images for result in results if result and result.images), default=0.0)
         found = compare_pairs([(base.accuracies, row.accuracies) for base, row in compared], resolution=resolution)
         with_them = {

@@ -9,7 +9,7 @@ from typing import Any
 from runner.config import Track, digest
 from runner.data import load
 from runner.describe import config_yaml, dataset_facts, plain
-from runner.job import write_json
+from runner.job import PATIENCE, held, write_json
 from runner.report.files import NAMES, write
 from runner.report.findings import Findings
 from runner.report.made import keep_environment
@@ -43,20 +43,27 @@ class Page:
     def opened(self) -> Iterator[str | None]:
         """The page while the sweep goes on: its run's id, or None where nothing is tracked."""
         with open_tracker(self._track()) as self._tracker:
-            kept = self._kept()
-            known = kept.get("run_id") if kept.get("store") == self._store() else None
-            keep_environment(environment().tags, self.plan.folder)
-            yield self._tracker.start(self._facts(), run_id=known, opened=self._opened)
+            with self._alone():
+                kept = self._kept()
+                known = kept.get("run_id") if kept.get("store") == self._store() else None
+                keep_environment(environment().tags, self.plan.folder)
+                run_id = self._tracker.start(self._facts(), run_id=known, opened=self._opened)
+            yield run_id
+
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """No other controller of the sweep opens or writes its page meanwhile."""
+        return held(self.plan.folder, "the page of this sweep", lock="page.lock", patience=PATIENCE)
 
     def publish(self, *, stopped: bool) -> None:
         """Writes the report into the sweep's folder and onto its page, and closes the page."""
-        write(self.findings, self.plan.folder)
-        for name in NAMES:
-            self._tracker.artifact(self.plan.folder / name)
-        for key, value in self._tags().items():
-            self._tracker.tag(key, value)
-        self._tracker.finish("KILLED" if stopped else "FINISHED")
-        self._keep(store=self._store(), published="" if stopped else self._version())
+        with self._alone():
+            write(self.findings, self.plan.folder)
+            for name in NAMES:
+                self._tracker.artifact(self.plan.folder / name)
+            for key, value in self._tags().items():
+                self._tracker.tag(key, value)
+            self._tracker.finish("KILLED" if stopped else "FINISHED")
+            self._keep(store=self._store(), published="" if stopped else self._version())
 
     def _tags(self) -> dict[str, str]:
         """What may have changed since the page was opened first."""

@@ -63,10 +63,18 @@ class Studied:
 
     @property
     def points(self) -> list[Point]:
-        """In the order in which they were tried, each cell once."""
-        return list({point.cell: point for point in map(_point, reversed(self._trials)) if point.cell}.values())[
-            ::-1
-        ]
+        """In the order in which they were tried, each cell once, as it was corrected last."""
+        return list({trial.user_attrs[CELL]: _point(trial) for trial in self._newest}.values())
+
+    @property
+    def _newest(self) -> list[FrozenTrial]:
+        """The trials that count: of each cell the newest complete one, or its first."""
+        found: dict[str, FrozenTrial] = {}
+        for trial in self._trials:
+            name = trial.user_attrs.get(CELL)
+            if name is not None and (name not in found or trial.state == TrialState.COMPLETE):
+                found[name] = trial
+        return list(found.values())
 
     @property
     def axes(self) -> list[Axis]:
@@ -82,7 +90,7 @@ class Studied:
         Only keys that are set in every cell, and vary, are weighed (Hutter et al. 2014, "An efficient approach
         for assessing hyperparameter importance").
         """
-        complete = [trial for trial in self._trials if trial.state == TrialState.COMPLETE]
+        complete = [trial for trial in self._newest if trial.state == TrialState.COMPLETE]
         if len(complete) < FEWEST_CELLS:
             return f"nothing is said of fewer than {FEWEST_CELLS} complete cells, and there are {len(complete)}"
         keys = set.intersection(*(set(trial.params) for trial in complete))

@@ -176,19 +176,26 @@ class Agenda:
             study = min(self._sparse, key=lambda study: len(study.cells()))
             with self._alone():
                 study.sync()
-                if len(study.cells()) >= self._plan.page.trials:
-                    return self._taken_up()
-                point = study.ask()
-                if point is None:
-                    self._sparse.discard(study)
-                    continue
-                assert study.search is not None
-                cell = self._plan.make(study.search, point)
-                self._plan.add(cell)
-                study.begin(cell)
-            self._course(cell, study)
-            return True
+                full = len(study.cells()) >= self._plan.page.trials
+                cell = None if full else self._asked_of(study)
+            if full:
+                return self._taken_up()
+            if cell is not None:
+                self._course(cell, study)
+                return True
+            self._sparse.discard(study)
         return False
+
+    def _asked_of(self, study: Study) -> Cell | None:
+        """A cell more of a search; None where it finds none. The study knows of it."""
+        point = study.ask()
+        if point is None:
+            return None
+        assert study.search is not None
+        cell = self._plan.make(study.search, point)
+        self._plan.add(cell)
+        study.begin(cell)
+        return cell
 
     def _taken_up(self) -> bool:
         before = len(self._courses)
@@ -221,8 +228,8 @@ class Agenda:
         if course is None or task.trial.confirms:
             return
         course.missing.discard(task.trial.seed)
-        if not course.missing:
-            self._decide(course)
+        if not course.missing and self._decide(course):
+            self._enter(course)
 
     def again(self, task: Task, *, last: bool = False) -> None:
         """The run is to be begun again, as the next one or as the last."""
@@ -247,6 +254,14 @@ class Agenda:
 
     def _enter(self, course: Course) -> None:
         """Puts what the course's stage asks for on the list, and goes on to the next where nothing is missing."""
+        if self._plan.page.prunes and course.study.pruned(course.cell):
+            self._give_up(course)
+            return
+        while not self._listed(course) and self._decide(course):
+            pass
+
+    def _listed(self, course: Course) -> bool:
+        """Puts what the course's stage asks for on the list; whether there is anything."""
         goals = self._plan.stages(course.cell)[course.stage]
         tasks = [Task(self._plan.trial(course.cell, goal.seed), goal.until) for goal in goals]
         for task in tasks:
@@ -257,16 +272,16 @@ class Agenda:
             self._ready.extendleft(reversed(open_tasks))
         else:
             self._ready.extend(open_tasks)
-        if not open_tasks:
-            self._decide(course)
+        return bool(open_tasks)
 
-    def _decide(self, course: Course) -> None:
+    def _decide(self, course: Course) -> bool:
+        """Whether the course, all of whose runs have reached its stage, goes on to the next."""
         stages = self._plan.stages(course.cell)
         trials = self._plan.of(course.cell)
         self._begin(course.cell)
         if course.stage + 1 == len(stages) or all(trial.job.result() for trial in trials):
             self._complete(course)
-            return
+            return False
         seen = [value for goal in stages[course.stage] if (value := self._value(course.cell, goal)) is not None]
         with self._alone():
             course.study.sync()
@@ -274,12 +289,20 @@ class Agenda:
                 course.study.look(course.cell, course.stage + 1, fmean(seen))
             pruned = course.study.pruned(course.cell)
         if pruned:
-            self._undecided.discard(course.cell.name)
-            for trial in trials:
-                self._give_up(trial)
-            return
+            self._give_up(course)
+            return False
         course.stage += 1
-        self._enter(course)
+        return True
+
+    def _give_up(self, course: Course) -> None:
+        """None of the cell's runs is run any further."""
+        self._undecided.discard(course.cell.name)
+        course.missing.clear()
+        for trial in self._plan.of(course.cell):
+            with self._alone():
+                given_up = self._given_up(trial)
+            if given_up:
+                self._tell(trial)
 
     def _complete(self, course: Course) -> None:
         self._undecided.discard(course.cell.name)
@@ -287,6 +310,7 @@ class Agenda:
         finished = [result for result in results if result and result.status == "finished"]
         given_up = any(result and result.status == "pruned" for result in results)
         with self._alone():
+            course.study.sync()
             course.study.tell(course.cell, values(self._plan.page.objectives, finished), pruned=given_up)
 
     def _value(self, cell: Cell, goal: Goal) -> float | None:
@@ -299,11 +323,11 @@ class Agenda:
         held_out = f"validation/{name}"
         return at[-1].get(held_out, at[-1].get(f"test/{name}")) if at else None
 
-    def _give_up(self, trial: Trial) -> None:
-        """A run of a cell that does badly is not run any further."""
+    def _given_up(self, trial: Trial) -> bool:
+        """Ends a run of a cell that does badly; whether it had not ended before."""
         job = trial.job
         if job.result() is not None:
-            return
+            return False
         points = job.evaluations()
         last = points[-1] if points else {}
         result = Result(
@@ -321,7 +345,7 @@ class Agenda:
         job.checkpoint.unlink(missing_ok=True)
         if result.run_id is not None:
             mark(trial.order.config.track, result.run_id, "KILLED", {"sweep.pruned": f"at step {result.steps}"})
-        self._tell(trial)
+        return True
 
 
 def _reached(trial: Trial) -> int:

@@ -89,8 +89,7 @@ def _size(plan: Plan) -> str:
     page, seeds = plan.page, len(plan.seeds)
     searches = f"{len(plan.searches)} searches x " if len(plan.searches) > 1 else ""
     cells = page.trials if plan.searches else len(plan.cells)
-    chosen = min(page.confirm, cells) * max(1, len(plan.searches))
-    confirmed = f" + {chosen} chosen x {page.confirm_seeds} fresh seeds" if page.confirm else ""
+    confirmed = f" + {plan.chosen} chosen x {page.confirm_seeds} fresh seeds" if page.confirm else ""
     return f"{searches}{cells} cells x {seeds} seeds{confirmed}"
 
 

@@ -10,7 +10,9 @@ from runner.sweep.plan import Cell, Plan
 def chosen(plan: Plan) -> list[Cell]:
     """The best cells of each search by the first objective, `sweep.confirm` of each; of several objectives those
     that no other is better than in all come first. Of a grid, those too that they are compared with."""
-    found = []
+    found: list[Cell] = []
+    if not plan.page.confirm:
+        return found
     for name in [search.name for search in plan.searches] or [""]:
         found += ranked(plan, name)[: plan.page.confirm]
     if plan.searches or plan.page.baseline is None:
@@ -22,7 +24,7 @@ def chosen(plan: Plan) -> list[Cell]:
 def ranked(plan: Plan, search: str = "") -> list[Cell]:
     """The complete cells of a search, the best first."""
     reached = {cell: of for cell in plan.cells if cell.search == search and (of := reached_by(plan, cell))}
-    best = set(front(plan, reached))
+    best = set(front(plan, reached)) if len(plan.page.objectives) > 1 else set()
     signs = [1 if direction == "minimize" else -1 for direction in directions(plan.page.objectives)]
     return sorted(reached, key=lambda cell: (cell not in best, signs[0] * reached[cell][0]))
 

@@ -51,7 +51,7 @@ def _forecasts(planned: Plan, cells: Sequence[Cell], paces: Mapping[str, tuple[f
     for cell in cells:
         step, evaluation = paces[cell.config.family]
         evaluations = -(-cell.steps // cell.config.train.eval_every)
-        left = sum(not trial.job.settled for trial in planned.of(cell))
+        left = sum(planned.base.fresh or not trial.job.settled for trial in planned.of(cell))
         found.append(Forecast(cell, step, cell.steps * step + evaluations * evaluation + OWN_SECONDS, left))
     return found
 

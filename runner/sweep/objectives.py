@@ -1,5 +1,6 @@
 """What a search selects by."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Literal
@@ -37,10 +38,9 @@ def values(names: Sequence[str], results: Sequence[Result]) -> list[float] | Non
     found = []
     for name in names:
         of_runs = [value for result in results if (value := OBJECTIVES[name][1](result)) is not None]
-        finite = [value for value in of_runs if value == value and abs(value) != float("inf")]
-        if not finite:
+        if not of_runs or not all(map(math.isfinite, of_runs)):
             return None
-        found.append(fmean(finite))
+        found.append(fmean(of_runs))
     return found
 
 

@@ -5,14 +5,14 @@ configuration that the cells start from, `cells.jsonl` the cells in the order th
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from runner.config import ConfigError, Executor, RunConfig, from_plain
 from runner.job import Job, Order, job_name, write_json
-from runner.sweep.baseline import words
+from runner.sweep.baseline import is_baseline, words
 from runner.sweep.page import Page, page_from
 from runner.sweep.pruners import Stage, stages
 from runner.sweep.space import Dimension, Point
@@ -91,6 +91,7 @@ class Plan:
         folder: its own place, the same whenever the same sweep is asked for.
         base: the configuration that the cells start from.
         command: what repeats it.
+        seen: the largest seed that it was ever asked for with.
         searches: none for a grid, whose cells are all there from the start.
         corners: cells at the ends of what is searched, which were checked for all that lie between them.
         make: the cell at a point of a search.
@@ -103,6 +104,7 @@ class Plan:
     base: RunConfig
     seeds: tuple[int, ...]
     command: str
+    seen: int = 0
     searches: tuple[Search, ...] = ()
     cells: list[Cell] = field(default_factory=list)
     corners: list[Cell] = field(default_factory=list)
@@ -127,8 +129,8 @@ class Plan:
 
     @property
     def confirm_seeds(self) -> tuple[int, ...]:
-        """Seeds that no search has seen."""
-        first = max(self.seeds) + 1
+        """Seeds that no search of this sweep has seen, nor one that was asked for with more seeds."""
+        first = max(*self.seeds, self.seen) + 1
         return tuple(range(first, first + self.page.confirm_seeds))
 
     def words(self, cell: Cell) -> tuple[str, ...]:
@@ -167,10 +169,18 @@ class Plan:
     @property
     def size(self) -> int:
         """How many runs it has in all, if no cell is given up and no search runs out of configurations."""
-        searches = max(1, len(self.searches))
         cells = len(self.searches) * self.page.trials if self.searches else len(self.cells)
-        confirmed = min(self.page.confirm * searches, cells)
-        return cells * len(self.seeds) + confirmed * self.page.confirm_seeds * (self.page.confirm > 0)
+        return cells * len(self.seeds) + self.chosen * self.page.confirm_seeds
+
+    @property
+    def chosen(self) -> int:
+        """How many cells are confirmed: of a grid perhaps one less, where the baseline is among the best."""
+        if not self.page.confirm:
+            return 0
+        if self.searches:
+            return len(self.searches) * min(self.page.confirm, self.page.trials)
+        bases = sum(is_baseline(self.page, self.words(cell)) for cell in self.cells)
+        return min(self.page.confirm + bases, len(self.cells))
 
     def done(self) -> set[Path]:
         """The folders of the jobs of which nothing is to be run any more."""
@@ -212,6 +222,7 @@ class Plan:
             "title": self.title,
             "base": asdict(self.base),
             "seeds": self.seeds,
+            "seen": max(*self.seeds, self.seen),
             "command": self.command,
             "searches": [[search.name, search.overrides] for search in self.searches],
         }
@@ -236,7 +247,7 @@ class Plan:
     def refresh(self) -> None:
         """Reads the cells that other processes have added."""
         known = {cell.name for cell in self.cells}
-        self.cells += [cell for cell in _cells(self.folder, asdict(self.base)) if cell.name not in known]
+        self.cells += _cells(self.folder, asdict(self.base), known)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -268,18 +279,22 @@ def load(folder: Path) -> Plan:
         folder=folder,
         base=from_plain(plain["base"]),
         seeds=tuple(plain["seeds"]),
+        seen=plain["seen"],
         command=plain["command"],
         searches=tuple(Search(name, tuple(overrides), ()) for name, overrides in plain["searches"]),
         cells=list(_cells(folder, plain["base"])),
     )
 
 
-def _cells(folder: Path, base: Mapping[str, Any]) -> Iterator[Cell]:
+def _cells(folder: Path, base: Mapping[str, Any], known: Collection[str] = ()) -> Iterator[Cell]:
+    """Those that are kept, but for those that are known."""
     file = folder / "cells.jsonl"
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
         try:
             plain = json.loads(line)
         except ValueError:  # cut off with the process that wrote it; the cell will come again
+            continue
+        if plain["name"] in known:
             continue
         config = from_plain({**base, **plain["config"]})
         overrides = tuple(plain["overrides"])

@@ -20,7 +20,7 @@ from runner.sweep.baseline import is_baseline, words
 from runner.sweep.compose import Composer
 from runner.sweep.objectives import directions
 from runner.sweep.page import Page, page_of
-from runner.sweep.plan import Cell, Plan, Search
+from runner.sweep.plan import Cell, Plan, Search, load
 from runner.sweep.pruners import pruner
 from runner.sweep.request import Request, key_of, request
 from runner.sweep.samplers import check_sampler
@@ -68,14 +68,16 @@ class Planner:
         self._data: dict[str, tuple[str, int]] = {}
         seeds = asked.seeds or tuple(self._base.seed + number for number in range(page.seeds))
         title = page.name or "-".join(asked.swept) or "seeds"
+        folder = Path(self._base.out) / "sweeps" / f"{title}-{self._identity()}"
         planned = Plan(
             page=page if not asked.alters() else replace(page, claims=()),
             executor=executor(self._config),
             title=title,
-            folder=Path(self._base.out) / "sweeps" / f"{title}-{self._identity()}",
+            folder=folder,
             base=self._base,
             seeds=seeds,
             command=command,
+            seen=_seen(folder),
             searches=searches,
             make=self._make,
         )
@@ -105,8 +107,9 @@ class Planner:
         overrides = (*search.overrides, *_overrides(point))
         named = Named(", ".join(overrides), overrides)
         [config] = self._composed([named])
-        train = replace(config.train, precision=self._base.train.precision)
-        [config] = settled([self._held_out(replace(config, train=train))], lambda line: None)
+        if config.train.precision == "auto":
+            config = replace(config, train=replace(config.train, precision=self._base.train.precision))
+        [config] = settled([self._held_out(config)], lambda line: None)
         return self._cell(named, search.name, config)
 
     def _cell(self, named: "Named", search: str, config: RunConfig) -> Cell:
@@ -171,6 +174,11 @@ class Planner:
             lines = [_of_cells(line, cells, len(compared)) for line, cells in problems.items()]
             raise ConfigError("\n".join(lines))
         return found
+
+
+def _seen(folder: Path) -> int:
+    """The largest seed that the sweep was asked for with before."""
+    return load(folder).seen if (folder / "plan.json").exists() else 0
 
 
 class Named:

@@ -59,8 +59,11 @@ class Interval:
         return str(round(inside)) if self.whole else typed(inside)
 
     def number(self, value: str) -> float:
-        """What stands for a value as typed in a study."""
-        return int(value) if self.whole else float(value)
+        """What stands for a value as typed in a study: of a list of numbers, the very one."""
+        found = float(value)
+        if self.step:
+            found = self.low + round((found - self.low) / self.step) * self.step
+        return round(found) if self.whole else found
 
     def listed(self) -> tuple[str, ...] | None:
         """All its numbers; None where there is no end of them."""

@@ -195,7 +195,7 @@ class Study:
             self._known += 1
         for number in self._numbers[cell.name]:
             if not self._at(number).state.is_finished():
-                self._study.tell(number, values, state=state)
+                self._study.tell(number, values if state == TrialState.COMPLETE else None, state=state)
 
     def _trial(self, name: str) -> FrozenTrial:
         """The newest of a cell that is complete, or its first."""
