@@ -34,9 +34,8 @@ def load(path: Path, identity: str) -> dict[str, Any] | None:
         content = _opened(path)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as problem:
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise BadCheckpoint(
-            f"{path} is not a whole checkpoint ({reason}); without this file the run begins again; fresh=true starts over"
-        ) from problem
+        remedy = "without this file the run begins again; fresh=true starts over"
+        raise BadCheckpoint(f"{path} is not a whole checkpoint ({reason}); {remedy}") from problem
     if not isinstance(content, dict) or content.get("identity") != identity:
         raise BadCheckpoint(f"{path} belongs to another configuration; fresh=true starts over")
     return content

@@ -311,15 +311,28 @@ class Agenda:
         given_up = any(result and result.status == "pruned" for result in results)
         with self._alone():
             course.study.sync()
+            if self._plan.page.prunes:
+                self._note(course)
             course.study.tell(course.cell, values(self._plan.page.objectives, finished), pruned=given_up)
+
+    def _note(self, course: Course) -> None:
+        """What others are compared with, of a cell that was run before the study began."""
+        for number, stage in enumerate(self._plan.stages(course.cell), start=1):
+            if course.study.looked_at(course.cell, number):
+                continue
+            seen = [value for goal in stage if (value := self._value(course.cell, goal)) is not None]
+            if seen:
+                course.study.note(course.cell, number, fmean(seen))
 
     def _value(self, cell: Cell, goal: Goal) -> float | None:
         """What the pruner is told of a run at a stage."""
         trial, name = self._plan.trial(cell, goal.seed), self._plan.page.objectives[0]
         result = trial.job.result()
-        if result is not None and (goal.until is None or result.status == "finished"):
-            return OBJECTIVES[name][1](result)
-        at = [point for point in trial.job.evaluations() if point["step"] <= (goal.until or 0)]
+        if goal.until is None:
+            return None if result is None else OBJECTIVES[name][1](result)
+        at = [
+            point for point in trial.job.evaluations() if point["step"] <= goal.until
+        ]  # of a diverged run the last
         held_out = f"validation/{name}"
         return at[-1].get(held_out, at[-1].get(f"test/{name}")) if at else None
 

@@ -167,13 +167,19 @@ class Study:
         trial = self._trial(cell.name)
         return stage in trial.intermediate_values or trial.state.is_finished()
 
+    def note(self, cell: Cell, stage: int, value: float) -> None:
+        """What a cell that was not given up had reached at a stage."""
+        self._running(cell).report(value, stage)
+
     def look(self, cell: Cell, stage: int, value: float) -> None:
         """Lets the pruner look at a cell; `pruned` says what came of it."""
-        frozen = self._trial(cell.name)
-        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        trial = self._running(cell)
         trial.report(value, stage)
         if trial.should_prune():
             self.tell(cell, None, pruned=True)
+
+    def _running(self, cell: Cell) -> optuna.trial.Trial:
+        return optuna.trial.Trial(self._study, self._trial(cell.name)._trial_id)
 
     def pruned(self, cell: Cell) -> bool:
         return self.has(cell) and self._trial(cell.name).state == TrialState.PRUNED
