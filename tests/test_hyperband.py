@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from program import runner
@@ -14,22 +15,25 @@ RATES = [f"{digits}e-{power}" for power in (5, 4, 3, 2, 1) for digits in (1, 2, 
 
 GRID = (
     *("-m", "model=vgg_mini", "data=digits", "optim=adam,momentum", f"optim.lr={','.join(RATES)}"),
-    *("sweep.seeds=1", "sweep.confirm=1", "sweep.confirm_seeds=3", "train.validation=0.2", "track=off"),
+    *("sweep.seeds=1", "sweep.confirm=3", "sweep.confirm_seeds=5", "train.validation=0.2", "track=off"),
     *("train.steps=270", "train.eval_every=10"),
 )
 """Forty cells that are looked at 27 times."""
 
 
 def searched(folder: Path) -> tuple[int, dict[int, float]]:
-    """Steps that the search took, and the accuracies of the cell that it chose, by fresh seed."""
-    steps, confirmed = 0, {}
+    """Steps that the search took, and of the three cells that it chose the best's accuracies by fresh seed."""
+    steps, confirmed = 0, dict[str, dict[int, float]]()
     for job in folder.glob("outputs/sweeps/*/jobs/*"):
         order, result = (json.loads((job / name).read_text()) for name in ("job.json", "result.json"))
         if order["tags"]["sweep.stage"] == "search":
             steps += result["steps"]
         else:
-            confirmed[order["config"]["seed"]] = result["accuracy"]
-    return steps, confirmed
+            of_cell = confirmed.setdefault(order["tags"]["sweep.cell"], {})
+            of_cell[order["config"]["seed"]] = result["accuracy"]
+    assert [len(of) for of in confirmed.values()] == [5, 5, 5]
+    print(folder.name, {cell: fmean(of.values()) for cell, of in confirmed.items()})
+    return steps, max(confirmed.values(), key=lambda of: fmean(of.values()))
 
 
 @pytest.mark.slow
@@ -40,11 +44,11 @@ def test_hyperband_finds_as_good_a_cell_as_the_whole_grid_in_two_fifths_of_the_s
         folder.mkdir()
         runner(folder, *GRID, f"sweep.pruner={pruner}", patience=1200)
         found[pruner] = searched(folder)
-        assert len(table(folder)) == 1
+        assert len(table(folder)) == 3
     (all_steps, best), (few_steps, chosen) = found["none"], found["hyperband"]
-    print(f"{few_steps} of {all_steps} steps; {chosen} against {best}")
-    assert all_steps == 40 * 270
-    assert few_steps <= 0.4 * all_steps
     [compared] = compare(best, [chosen], resolution=1 / 300)
-    assert compared.n == 3 and compared.difference is not None
+    print(f"{few_steps} of {all_steps} steps; {compared}")
+    assert 0.9 * 40 * 270 < all_steps <= 40 * 270  # some rates are far too large, and end early
+    assert few_steps <= 0.4 * all_steps
+    assert compared.n == 5 and compared.difference is not None
     assert compared.verdict != "worse" and compared.difference > -0.03
