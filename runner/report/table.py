@@ -68,13 +68,13 @@ def tried(findings: Findings, most: int | None = None) -> Table:
     """The cells that were selected among, by what they were selected by.
 
     Args:
-        most: rows; None for all.
+        most: rows, divided among the searches; None for all.
     """
     names = findings.plan.page.objectives
     held_out = "validation " if findings.plan.page.selects else ""
     told, front = [objective_heading(name, held_out) for name in names], findings.front()
     rows: Table = [("cell", "runs", "Pareto front", *told, "test accuracy %", "notes")]
-    for row in findings.tried()[:most]:
+    for row in _some(findings, most):
         shown = [_objective(name, value) for name, value in zip(names, row.objectives or (), strict=False)]
         shown += [""] * (len(names) - len(shown))
         first = (row.cell.name, str(row.summary.n), front.get(row.cell, ""))

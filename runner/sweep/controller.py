@@ -122,9 +122,10 @@ SHOWN = 10
 def _show(findings: Findings, board: Board) -> None:
     """The result, in tables and words."""
     if findings.plan.page.selects:
-        board.show(tried(findings, SHOWN))
-        left_out = len(findings.plan.cells) - SHOWN
-        board.say(f"and {left_out} more cells; {SELECTED}" if left_out > 0 else SELECTED)
+        shown = tried(findings, SHOWN)
+        board.show(shown)
+        left_out = len(findings.plan.cells) - len(shown) + 1
+        board.say(f"And {left_out} more cells. {SELECTED}" if left_out > 0 else SELECTED)
     board.show(answers(findings))
     board.say(findings.answer())
 
