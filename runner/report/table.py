@@ -82,6 +82,16 @@ def tried(findings: Findings, most: int | None = None) -> Table:
     return _telling(rows)
 
 
+def _some(findings: Findings, most: int | None) -> list[Row]:
+    """The best of each search."""
+    rows = findings.tried()
+    if most is None:
+        return rows
+    names = [search.name for search in findings.plan.searches] or [""]
+    each = max(1, most // len(names))
+    return [row for name in names for row in [row for row in rows if row.cell.search == name][:each]]
+
+
 def objective_heading(name: str, held_out: str) -> str:
     """What a column or an axis of an objective is called."""
     return {"accuracy": f"{held_out}accuracy %", "loss": f"{held_out}loss", "memory": "memory, MiB"}.get(name, name)
