@@ -204,21 +204,24 @@ def _letter(place: int) -> str:
 
 
 def _against(told: Sequence[Row]) -> str:
-    """Such as: `optim=sgd is worse than optim=adam by 12.1 points; optim=momentum is not distinguishable`"""
-    sentences = []
-    for verdict in ("better", "worse"):
+    """Such as: `optim=sgd is worse than optim=adam by 12.1 points.`"""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for verdict in ("better", "worse", "not distinguishable"):
         for row in told:
             assert row.comparison is not None and row.comparison.difference is not None
             if row.comparison.verdict == verdict:
-                by = 100 * abs(row.comparison.difference)
-                sentences.append(f"{row.cell.name} is {verdict} than {_name(row.against)} by {by:.1f} points")
-    same: dict[str, list[str]] = {}
-    for row in told:
-        if row.comparison and row.comparison.verdict == "not distinguishable":
-            same.setdefault(_name(row.against), []).append(row.cell.name)
-    for base, names in same.items():
-        sentences.append(f"{'; '.join(names)} {'is' if len(names) == 1 else 'are'} not distinguishable from {base}")
-    return ". ".join(sentences) + "."
+                by = f" by {100 * abs(row.comparison.difference):.1f} points"
+                of = row.cell.name if verdict == "not distinguishable" else row.cell.name + by
+                groups.setdefault((verdict, _name(row.against)), []).append(of)
+    return " ".join(_sentence(verdict, base, names) for (verdict, base), names in groups.items())
+
+
+def _sentence(verdict: str, base: str, names: Sequence[str]) -> str:
+    than = f"{verdict} {'from' if verdict == 'not distinguishable' else 'than'} {base}"
+    if len(names) > 1:
+        return f"{than[0].upper()}{than[1:]}: {'; '.join(names)}."
+    name, by, points = names[0].partition(" by ")
+    return f"{name} is {than}{by}{points}."
 
 
 def _name(cell: Cell | None) -> str:
