@@ -53,6 +53,25 @@ def test_sigterm_to_the_whole_group_leaves_checkpoints_as_ctrl_c_does(tmp_path: 
     assert begun.items() <= {key: run.info.run_id for key, run in ended.items()}.items()
 
 
+def test_a_second_ctrl_c_ends_the_sweep_at_once_and_its_trials_make_their_checkpoints(tmp_path: Path) -> None:
+    with going(tmp_path, *GRID, *LONG, "executor.slots=2") as process:
+        eventually(lambda: len([step for step in steps_done(tmp_path) if step]) == 2, "two trials that train")
+        left = workers(psutil.Process(process.process.pid))
+        for worker in left:
+            worker.suspend()  # so that the first Ctrl-C has somebody to wait for
+        process.ctrl_c()
+        process.until("Stopping: the running trials make their checkpoints")
+        process.ctrl_c()
+        assert process.process.wait(60) == 128 + signal.SIGINT  # while they cannot have ended
+        for worker in left:
+            worker.resume()
+        _, alive = psutil.wait_procs(left, timeout=60)
+        assert not alive
+        process.end()
+    assert "Traceback" not in process.output
+    assert len(list(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))) == 2
+
+
 def test_a_trial_that_is_killed_again_and_again_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
     endless_and_short = ("-m", "train.steps=4000000,20", "sweep.seeds=1", *TINY, "executor.slots=1")
     with going(tmp_path, *endless_and_short) as process:
