@@ -18,7 +18,7 @@ LAYERS = (
     ("cli", "sweep.controller"),
     ("sweep.agenda", "sweep.forecast"),
     ("execute", "report", "rerun", "sweep.board", "sweep.study"),
-    ("alone", "fused", "sweep.confirm", "sweep.journal", "sweep.planner"),
+    ("alone", "fused", "sweep.confirm", "sweep.journal", "sweep.planner", "sweep.stage"),
     ("sweep.plan",),
     ("sweep.baseline",),
     ("screen", "sweep.compose", "sweep.page", "sweep.pruners", "sweep.request", "warm", "worker"),

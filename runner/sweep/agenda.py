@@ -11,15 +11,13 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
 from runner.job import Busy, Job, Result, held
 from runner.sweep.confirm import chosen
-from runner.sweep.objectives import OBJECTIVES, values
+from runner.sweep.objectives import values
 from runner.sweep.plan import Cell, Plan, Trial
-from runner.sweep.pruners import Goal
+from runner.sweep.stage import give_up, mean_at, reached
 from runner.sweep.study import Study
-from runner.track import mark
 
 
 @dataclass(eq=False)
@@ -160,7 +158,7 @@ class Agenda:
         job = task.trial.job
         if job.settled or self._failed(job):
             return True
-        return task.until is not None and _reached(task.trial) >= task.until
+        return task.until is not None and reached(task.trial) >= task.until
 
     def _failed(self, job: Job) -> bool:
         """Whether it failed in this sweep, here or elsewhere; one that failed before is tried again."""
@@ -282,11 +280,11 @@ class Agenda:
         if course.stage + 1 == len(stages) or all(trial.job.result() for trial in trials):
             self._complete(course)
             return False
-        seen = [value for goal in stages[course.stage] if (value := self._value(course.cell, goal)) is not None]
+        mean = mean_at(self._plan, course.cell, stages[course.stage])
         with self._alone():
             course.study.sync()
-            if seen and not course.study.looked_at(course.cell, course.stage + 1):
-                course.study.look(course.cell, course.stage + 1, fmean(seen))
+            if mean is not None and not course.study.looked_at(course.cell, course.stage + 1):
+                course.study.look(course.cell, course.stage + 1, mean)
             pruned = course.study.pruned(course.cell)
         if pruned:
             self._give_up(course)
@@ -300,7 +298,7 @@ class Agenda:
         course.missing.clear()
         for trial in self._plan.of(course.cell):
             with self._alone():
-                given_up = self._given_up(trial)
+                given_up = give_up(trial)
             if given_up:
                 self._tell(trial)
 
@@ -320,50 +318,6 @@ class Agenda:
         for number, stage in enumerate(self._plan.stages(course.cell), start=1):
             if course.study.looked_at(course.cell, number):
                 continue
-            seen = [value for goal in stage if (value := self._value(course.cell, goal)) is not None]
-            if seen:
-                course.study.note(course.cell, number, fmean(seen))
-
-    def _value(self, cell: Cell, goal: Goal) -> float | None:
-        """What the pruner is told of a run at a stage."""
-        trial, name = self._plan.trial(cell, goal.seed), self._plan.page.objectives[0]
-        result = trial.job.result()
-        if goal.until is None:
-            return None if result is None else OBJECTIVES[name][1](result)
-        at = [
-            point for point in trial.job.evaluations() if point["step"] <= goal.until
-        ]  # of a diverged run the last
-        held_out = f"validation/{name}"
-        return at[-1].get(held_out, at[-1].get(f"test/{name}")) if at else None
-
-    def _given_up(self, trial: Trial) -> bool:
-        """Ends a run of a cell that does badly; whether it had not ended before."""
-        job = trial.job
-        if job.result() is not None:
-            return False
-        points = job.evaluations()
-        last = points[-1] if points else {}
-        result = Result(
-            status="pruned",
-            steps=int(last.get("step", 0)),
-            accuracy=last.get("test/accuracy"),
-            loss=last.get("test/loss"),
-            validation_accuracy=last.get("validation/accuracy"),
-            validation_loss=last.get("validation/loss"),
-            seconds=last.get("seconds", 0.0),
-            run_id=(job.page() or {}).get("run_id"),
-        )
-        job.folder.mkdir(parents=True, exist_ok=True)
-        job.end(result)
-        job.checkpoint.unlink(missing_ok=True)
-        if result.run_id is not None:
-            mark(trial.order.config.track, result.run_id, "KILLED", {"sweep.pruned": f"at step {result.steps}"})
-        return True
-
-
-def _reached(trial: Trial) -> int:
-    """The step of the newest evaluation of a run that can go on from there."""
-    if not trial.job.checkpoint.exists():
-        return 0
-    points = trial.job.evaluations()
-    return int(points[-1]["step"]) if points else 0
+            mean = mean_at(self._plan, course.cell, stage)
+            if mean is not None:
+                course.study.note(course.cell, number, mean)
