@@ -26,10 +26,10 @@ ui: install  ## browse the runs in MLflow
 	$(BIN)/python -m runner ui
 
 test: check  ## lint, types and every test but the slow ones
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: check  ## the slow tests too
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m ''
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m ''
 
 check: install  ## lint, format and types
 	$(BIN)/ruff check .

@@ -34,19 +34,24 @@ def outcomes(folder: Path) -> list[str]:
     return sorted(json.loads(result.read_text())["status"] for result in results)
 
 
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a sweep was run in a process a trial."""
+    folder = tmp_path_factory.mktemp("local")
+    assert "[12/12]" in runner(folder, *MIXED, *EXACT)
+    return folder
+
+
 @pytest.mark.parametrize("slots", ["null", "2", "5"])
-def test_a_fused_sweep_is_the_sweep_of_processes(slots: str, tmp_path: Path) -> None:
-    folders = tmp_path / "local", tmp_path / "fused"
-    for folder, how in zip(folders, ((), ("executor=fused", f"executor.slots={slots}")), strict=True):
-        folder.mkdir()
-        assert "[12/12]" in runner(folder, *MIXED, *EXACT, *how)
-    local, fused = folders
-    assert set(trials_of(fused)) == set(trials_of(local))
-    for key, trial in trials_of(fused).items():
+def test_a_fused_sweep_is_the_sweep_of_processes(slots: str, local: Path, tmp_path: Path) -> None:
+    assert "[12/12]" in runner(tmp_path, *MIXED, *EXACT, "executor=fused", f"executor.slots={slots}")
+    assert set(trials_of(tmp_path)) == set(trials_of(local))
+    for key, trial in trials_of(tmp_path).items():
         assert trial.info.status == "FINISHED"
-        assert numbers(fused, trial) == pytest.approx(numbers(local, trials_of(local)[key]), rel=1e-9, abs=1e-9)
-    assert {trial.state.name for trial in study(fused)} == {"COMPLETE"}
-    assert table(fused).keys() == table(local).keys()
+        alone = numbers(local, trials_of(local)[key])
+        assert numbers(tmp_path, trial) == pytest.approx(alone, rel=1e-9, abs=1e-9)
+    assert {trial.state.name for trial in study(tmp_path)} == {"COMPLETE"}
+    assert table(tmp_path).keys() == table(local).keys()
 
 
 def test_trials_of_several_architectures_and_lengths_share_a_process(tmp_path: Path) -> None:

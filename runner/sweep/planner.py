@@ -1,5 +1,6 @@
 """From a command line and a page to a plan: every cell composed and checked, before anything runs."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from runner.sweep.baseline import is_baseline, words
 from runner.sweep.compose import Composer
 from runner.sweep.objectives import directions
 from runner.sweep.page import Page, page_of
-from runner.sweep.plan import Cell, Plan, Search, load
+from runner.sweep.plan import Cell, Plan, Search
 from runner.sweep.pruners import pruner
 from runner.sweep.request import Request, key_of, request
 from runner.sweep.samplers import check_sampler
@@ -178,7 +179,8 @@ class Planner:
 
 def _seen(folder: Path) -> int:
     """The largest seed that the sweep was asked for with before."""
-    return load(folder).seen if (folder / "plan.json").exists() else 0
+    file = folder / "plan.json"
+    return int(json.loads(file.read_text(encoding="utf-8"))["seen"]) if file.exists() else 0
 
 
 class Named:
