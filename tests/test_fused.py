@@ -42,7 +42,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("slots", ["null", "2", "5"])
+@pytest.mark.parametrize("slots", ["null", pytest.param("2", marks=pytest.mark.slow), "5"])
 def test_a_fused_sweep_is_the_sweep_of_processes(slots: str, local: Path, tmp_path: Path) -> None:
     assert "[12/12]" in runner(tmp_path, *MIXED, *EXACT, "executor=fused", f"executor.slots={slots}")
     assert set(trials_of(tmp_path)) == set(trials_of(local))

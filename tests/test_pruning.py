@@ -215,7 +215,7 @@ def test_pruning_goes_with_runs_that_are_trained_together(tmp_path: Path) -> Non
     assert not list(tmp_path.rglob("checkpoint.pt"))
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "SIGKILL"])
+@pytest.mark.parametrize("how", [pytest.param("Ctrl-C", marks=pytest.mark.slow), "SIGKILL"])
 def test_an_interrupted_sweep_that_prunes_ends_as_an_undisturbed_one(
     how: str, pruned: Path, tmp_path: Path
 ) -> None:

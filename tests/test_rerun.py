@@ -143,6 +143,7 @@ def test_a_run_of_another_program_is_refused(folder: Path) -> None:
     assert "none of this program's" in printed
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_compared_as_far_as_it_came_and_its_repetition_goes_on(tmp_path: Path) -> None:
     for words in (LONG, ("rerun", "")):
         if words[-1] == "":

@@ -60,6 +60,7 @@ def test_a_grid_that_is_pruned_seed_by_seed_may_get_more_seeds_and_cells(here: P
         assert given_up == {"0.5"}
 
 
+@pytest.mark.slow
 def test_a_run_of_very_many_stages_goes_on_where_it_was_left(here: Path) -> None:
     page = "{pruner: {name: threshold, lower: 0.0}, seeds: 1, space: {optim.lr: [0.1]}}"
     length = ("train.steps=500", "train.eval_every=1")
