@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def terminal() -> Console:
     """Standard output; where it is no terminal it is as wide as its lines need."""
     plain = Console(highlight=False, markup=False)
-    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=160)
+    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=220)
 
 
 def command_line(*, going_on: bool = False) -> str:
