@@ -20,6 +20,16 @@ FORMULAS = {
     "elu": lambda x: x if x > 0 else math.exp(x) - 1,
     "gelu": lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2,
     "silu": lambda x: x / (1 + math.exp(-x)),
+    "relu6": lambda x: min(max(x, 0.0), 6.0),
+    "selu": lambda x: 1.0507009873554805 * (x if x > 0 else 1.6732632423543773 * (math.exp(x) - 1)),
+    "celu": lambda x: x if x > 0 else math.exp(x) - 1,
+    "softplus": lambda x: math.log(1 + math.exp(x)),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "mish": lambda x: x * math.tanh(math.log(1 + math.exp(x))),
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
+    "hardsigmoid": lambda x: min(max(x + 3, 0), 6) / 6,
+    "hardtanh": lambda x: min(max(x, -1.0), 1.0),
+    "tanhshrink": lambda x: x - math.tanh(x),
 }
 
 
@@ -44,7 +54,7 @@ def test_a_page_gives_its_function_what_it_takes(page: Path) -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_is_its_formula(name: str) -> None:
-    x = torch.linspace(-4, 4, 33, dtype=torch.float64)
+    x = torch.linspace(-8, 8, 33, dtype=torch.float64)
     expected = torch.tensor([FORMULAS[name](value) for value in x.tolist()], dtype=torch.float64)
     torch.testing.assert_close(as_shipped(name)(x), expected)
 
@@ -68,7 +78,10 @@ def test_the_gain_of_a_leaky_rectifier_keeps_the_second_moment(slope: float) -> 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("relu", 2**0.5), ("elu", 2**0.5), ("gelu", 2**0.5), ("silu", 2**0.5), ("tanh", 1), ("sigmoid", 1)],
+    [
+        *((name, 2**0.5) for name in ("relu", "relu6", "elu", "celu", "gelu", "silu", "mish", "hardswish")),
+        *((name, 1) for name in ("tanh", "sigmoid", "selu", "softsign", "hardtanh", "softplus")),
+    ],
 )
 def test_the_gain_is_the_one_of_the_paper(name: str, expected: float) -> None:
     assert gain(as_shipped(name)) == pytest.approx(expected)
