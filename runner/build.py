@@ -15,6 +15,7 @@ from runner.cost import forward_flops
 from runner.data import Dataset, Split
 from runner.initializers import initialize
 from runner.models import MODELS
+from runner.models.network import Shape
 from runner.optim import OPTIMIZERS, Rule
 from runner.schedules import SCHEDULES, Numbers
 
@@ -56,7 +57,7 @@ class Parts:
         compute: the precision of the layers.
         batch: images a step.
         steps: steps of the whole run.
-        flops: floating-point operations of one image's forward pass, a multiply-add counted as two.
+        multiply_adds: of one image's forward pass.
     """
 
     network: nn.Module
@@ -72,7 +73,7 @@ class Parts:
     compute: torch.dtype
     batch: int
     steps: int
-    flops: int
+    multiply_adds: int
 
     @property
     def parameters(self) -> int:
@@ -112,7 +113,42 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
         compute=compute,
         batch=config.train.batch,
         steps=steps,
-        flops=_checked_flops(network, config, dataset, device),
+        multiply_adds=_checked_cost(network, config, dataset, device),
+    )
+
+
+def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) -> Parts:
+    """The parts of a run without a data set: a batch of images of this shape, and weights, of any content.
+
+    Args:
+        device: may be `meta`, whose tensors have no content at all.
+
+    Raises:
+        ConfigError: what was chosen does not go together.
+    """
+    compute = PRECISIONS[config.train.precision]
+    exact = torch.promote_types(compute, torch.float32)
+    with torch.device(device):
+        network = _made(config, shape, classes).to(exact)
+        channels, height, width = shape
+        images = torch.zeros(config.train.batch, height, width, channels, dtype=torch.uint8)
+        labels = torch.zeros(len(images), dtype=torch.int64)
+        examples = Examples(images, labels, torch.arange(len(images)))
+    return Parts(
+        network=network,
+        rule=choose(OPTIMIZERS, config.optim)(),
+        factors=functools.partial(choose(SCHEDULES, config.schedule), steps=config.steps(len(images))),
+        scale=_scale(replace(config, data=replace(config.data, scale="symmetric")), examples),
+        training=examples,
+        validation=replace(examples, which=examples.which[:0]),
+        test=examples,
+        classes=tuple(map(str, range(classes))),
+        device=device,
+        exact=exact,
+        compute=compute,
+        batch=config.train.batch,
+        steps=config.steps(len(images)),
+        multiply_adds=0,
     )
 
 
@@ -143,14 +179,18 @@ def _set_backends(precision: str) -> None:
 
 def _network(config: RunConfig, dataset: Dataset) -> nn.Module:
     height, width, channels = dataset.train.images.shape[1:]
-    activation = choose(ACTIVATIONS, config.activation)
-    make = choose(MODELS, config.model)
-    network: nn.Module = make((channels, height, width), len(dataset.classes), activation)
-    initialize(network, config.init, gain(activation()), config.seed)
+    network = _made(config, (channels, height, width), len(dataset.classes))
+    initialize(network, config.init, gain(choose(ACTIVATIONS, config.activation)()), config.seed)
     return network
 
 
-def _checked_flops(network: nn.Module, config: RunConfig, dataset: Dataset, device: torch.device) -> int:
+def _made(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
+    """The network as its function makes it, not initialized."""
+    network: nn.Module = choose(MODELS, config.model)(shape, classes, choose(ACTIVATIONS, config.activation))
+    return network
+
+
+def _checked_cost(network: nn.Module, config: RunConfig, dataset: Dataset, device: torch.device) -> int:
     """Counts a forward pass of one image, and refuses a loss that its output does not fit."""
     height, width, channels = dataset.train.images.shape[1:]
     image = torch.zeros(1, channels, height, width, device=device, dtype=next(network.parameters()).dtype)
@@ -160,7 +200,7 @@ def _checked_flops(network: nn.Module, config: RunConfig, dataset: Dataset, devi
             f"train.loss={config.train.loss} does not fit model={config.model.name}, which has {outputs} "
             "outputs: squared_error is for one output, cross_entropy for one a class"
         )
-    return flops
+    return flops // 2
 
 
 ROOM = 0.5

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runner.config import ConfigError
+from runner.explain import composed
 from runner.schema import nearest
 from runner.track.server import serve
 from runner.track.store import is_server, resolve
@@ -80,8 +81,42 @@ def sweeps(argv: list[str]) -> None:
         console.print(f"No sweep is kept in {arguments.sweeps}", soft_wrap=True)
 
 
+def describe(argv: list[str]) -> None:
+    """Print the layers of a run's network, what they hold and compute, and the memory of a training step."""
+    parser = _parser(describe)
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the run, as it would be typed to train it")
+    parser.add_argument("--size", type=_count, help="height and width of the images, instead of the data set's")
+    parser.add_argument("--channels", type=_count, help="their channels (with --size; default: 3)")
+    parser.add_argument("--classes", type=_count, help="how many classes (with --size; default: 1000)")
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.size is None and (arguments.channels or arguments.classes):
+        raise ConfigError("--channels and --classes describe images without a data set: give --size too")
+    config = composed(arguments.words)
+
+    from runner.anatomy import Input, anatomy  # which takes seconds, as torch does
+    from runner.screen import show, terminal
+
+    channels, classes = arguments.channels or 3, arguments.classes or 1000
+    given = Input((channels, arguments.size, arguments.size), classes) if arguments.size else None
+    console = terminal()
+    layers, told = anatomy(config, given, lambda line: console.print(line, soft_wrap=True))
+    show(console, layers, numbers=NUMBERS)
+    for line in told:
+        console.print(line, soft_wrap=True)
+
+
+NUMBERS = ("parameters", "multiply-adds")
+"""Columns of numbers."""
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
+    return int(text)
+
+
 VERBS: Mapping[str, Callable[[list[str]], None]] = {
-    function.__name__: function for function in (ui, rerun, report, sweeps)
+    function.__name__: function for function in (ui, rerun, report, sweeps, describe)
 }
 """The first word of the command line and the function that gets the rest."""
 

@@ -114,6 +114,7 @@ class Track:
         layers_every: steps between statistics of the layers' activations; 0 for never.
         pictures: whether a run draws its plots.
         system_metrics: whether the use of processor, memory and GPU memory is sampled.
+        fit_memory: GiB; a run then tells the largest batch whose training step takes no more. None: it does not.
     """
 
     name: Literal["mlflow", "memory", "off"]
@@ -124,6 +125,7 @@ class Track:
     layers_every: NonNegativeInt
     pictures: bool
     system_metrics: bool
+    fit_memory: Positive | None
 
 
 @dataclass(frozen=True)

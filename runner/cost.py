@@ -14,7 +14,7 @@ def forward_flops(network: nn.Module, image: Tensor) -> tuple[int, int]:
     """
     counted: list[int] = []
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    handles = [layer.register_forward_hook(lambda *call: counted.append(_flops(*call))) for layer in layers]
+    handles = [layer.register_forward_hook(lambda *call: counted.append(flops(*call))) for layer in layers]
     training = network.training
     with torch.no_grad():
         outputs = network.eval()(image).shape[1]
@@ -24,8 +24,8 @@ def forward_flops(network: nn.Module, image: Tensor) -> tuple[int, int]:
     return sum(counted), outputs
 
 
-def _flops(layer: nn.Module, inputs: object, output: Tensor) -> int:
-    """Each output is a sum of as many products as the layer has weights for it."""
+def flops(layer: nn.Module, inputs: object, output: Tensor) -> int:
+    """Of a convolution or dense layer: each output is a sum of as many products as the layer has weights for it."""
     weight = layer.weight
     assert isinstance(weight, Tensor)
     return 2 * output.numel() * weight[0].numel()

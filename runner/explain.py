@@ -10,8 +10,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.compose import compose
-from runner.config import SOURCES, ConfigError, from_hydra
+from runner.config import SOURCES, ConfigError, RunConfig, from_hydra
 from runner.schema import nearest
+
+
+def composed(words: Sequence[str]) -> RunConfig:
+    """The run that these words describe.
+
+    Raises:
+        ConfigError: with all that is wrong with them.
+    """
+    try:
+        return from_hydra(compose(words))
+    except (HydraException, OmegaConfBaseException) as problem:
+        raise ConfigError(explain(problem, words)) from problem
 
 
 def explain(problem: Exception, overrides: Sequence[str], config_dir: str | None = None) -> str:

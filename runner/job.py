@@ -54,6 +54,7 @@ class Result:
         diverged: the loss became infinite or no number, and the run was ended there.
         seconds: training and evaluation, over all of the run's parts where it was stopped and continued.
         memory: the largest memory of the process, or on CUDA of the device, in bytes.
+        largest_batch: whose training step takes no more than `track.fit_memory`, where that was asked.
         error: what went wrong, for a failed run.
     """
 
@@ -69,7 +70,8 @@ class Result:
     images_per_second: float = 0.0
     memory: int = 0
     parameters: int = 0
-    flops: int = 0
+    multiply_adds: int = 0
+    largest_batch: int | None = None
     device: str = ""
     run_id: str | None = None
     page: str = ""

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from runner.config import RunConfig
 from runner.course import Course, begin, save
 from runner.data import Dataset, load_for
 from runner.describe import facts
+from runner.footprint import largest_batch, step_memory
 from runner.job import Done, Job, Order, Result, Status
 from runner.machine import cores, keep_memory
 from runner.stack import Member, Stack
@@ -148,7 +150,7 @@ class Running:
 
     def _measured(self) -> dict[str, int | str]:
         parts = self.parts
-        counts = {"parameters": parts.parameters, "flops": parts.flops, "total_steps": parts.steps}
+        counts = {"parameters": parts.parameters, "multiply_adds": parts.multiply_adds, "total_steps": parts.steps}
         return {**counts, "runs_on": str(parts.device), "runs_on_threads": torch.get_num_threads()}
 
     def join(self, stack: Stack) -> Member:
@@ -214,6 +216,9 @@ class Running:
             leave_artifacts(
                 self.tracker, Path(folder), self.config, self.parts, self.course, self.course.test_logits
             )
+        most = self._largest_batch()
+        if most is not None:
+            self.tracker.tag("largest_batch", str(most))
         self.tracker.finish("FINISHED")
         metrics = self.course.history[-1][1]
         accuracy, loss = metrics["test/accuracy"], metrics["test/loss"]
@@ -223,11 +228,22 @@ class Running:
             loss=loss,
             validation_accuracy=metrics.get("validation/accuracy"),
             validation_loss=metrics.get("validation/loss"),
+            largest_batch=most,
         )
         self.job.end(result)
         if result.run_id is not None:  # its page has the weights
             self.job.checkpoint.unlink(missing_ok=True)
         return result
+
+    def _largest_batch(self) -> int | None:
+        """Whose step fits the memory that was asked about."""
+        asked, parts = self.config.track.fit_memory, self.parts
+        if asked is None:
+            return None
+        height, width, channels = parts.training.images.shape[1:]
+        shape = (int(channels), int(height), int(width))
+        memory = partial(step_memory, self.config, shape, len(parts.classes), device=parts.device)
+        return largest_batch(lambda batch: memory(batch=batch), int(asked * 2**30))
 
     def _result(self, status: Status) -> Result:
         course, parts = self.course, self.parts
@@ -240,7 +256,7 @@ class Running:
             images_per_second=course.state.step * parts.batch / max(course.training_seconds, 1e-9),
             memory=_peak_memory(parts),
             parameters=parts.parameters,
-            flops=parts.flops,
+            multiply_adds=parts.multiply_adds,
             device=str(parts.device),
             run_id=self.run_id,
             page=self.tracker.page,

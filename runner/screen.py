@@ -31,10 +31,12 @@ def command_line(*, going_on: bool = False) -> str:
     return shlex.join(["python", "-m", "runner", *words])
 
 
-def show(console: Console, table: Sequence[Sequence[str]]) -> None:
-    """A table, its first row being headings."""
+def show(console: Console, table: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """A table, its first row being headings, of which some are of `numbers`."""
     head, *rows = table
     shown = Table(*head, box=SIMPLE_HEAD)
+    for column in shown.columns:
+        column.justify = "right" if column.header in numbers else "left"
     shown.columns[0].no_wrap = True
     for row in rows:
         shown.add_row(*row)
@@ -119,7 +121,7 @@ def summary(result: Result) -> list[tuple[str, str]]:
         ("throughput", f"{result.images_per_second:.0f} images/s"),
         ("peak memory", f"{result.memory / 2**20:.0f} MiB"),
         ("parameters", f"{result.parameters:,}"),
-        ("forward pass", f"{result.flops / 1e6:.1f} MFLOP an image"),
+        ("forward pass", f"{result.multiply_adds / 1e6:.1f} million multiply-adds an image"),
     ]
     return [*rows, ("page", result.page)] if result.page else rows
 

@@ -286,7 +286,7 @@ MISTAKES = {
     "{sampler: {name: tpe, n_startup_trial: 5}, space: {optim: [adam, sgd]}}": "sweep.sampler.n_startup_trial: no "
     "such option; tpe has ",
     "{sampler: {name: tpe, n_startup_trials: few}, space: {optim: [adam, sgd]}}": "sweep.sampler: tpe: '<' not",
-    "{sampler: cmaes, objectives: [accuracy, flops], space: {optim: [adam, sgd]}}": "sweep.sampler: cmaes: ",
+    "{sampler: cmaes, objectives: [accuracy, loss], space: {optim: [adam, sgd]}}": "sweep.sampler: cmaes: ",
     "{pruner: percentile, space: {optim: [adam, sgd]}}": "sweep.pruner: percentile: ",
     "{sampler: [tpe], space: {optim: [adam, sgd]}}": "is no name, nor a section with a name and options",
     "{pruner: medain, space: {optim: [adam, sgd]}}": "sweep.pruner: 'medain' is not one of none, median, ",
@@ -295,7 +295,7 @@ MISTAKES = {
     "{pruner: median, objectives: [], space: {optim: [adam, sgd]}}": "sweep.objectives: give one or more",
     "{objectives: [accuracy, accuracy], space: {optim: [adam, sgd]}}": "sweep.objectives: give one or more, each",
     "{objectives: [acuracy], space: {optim: [adam, sgd]}}": "'acuracy' is not one of accuracy, loss, seconds, "
-    "parameters, flops, memory (nearest: 'accuracy')",
+    "parameters, multiply_adds, memory, largest_batch (nearest: 'accuracy')",
     "{sampler: random, each: {model.widths: ['[4]', '[8]']}, baseline: 'x', space: {optim.lr: 'interval(1,2)'}}": (
         "sweep.baseline: 'x' is none of the searches of sweep.each"
     ),

@@ -19,7 +19,8 @@ class Row:
 
     Attributes:
         accuracies: test accuracies by seed, as shares, of the runs that came to their end.
-        objectives: what the cell was selected by, means over its runs; None where not all have ended.
+        objectives: what the cell was selected by, or is compared by beside accuracy; means over its runs. None
+            where not all have ended, and where accuracy alone counts.
         against: the cell that it is compared with; None for a baseline, and where there is none.
         comparison: with that one; None where there is none.
         comparable: the claims among them that are of the same data and length as the runs.
@@ -90,7 +91,7 @@ class Findings:
         for name in [search.name for search in self.plan.searches] or [""]:
             complete = ranked(self.plan, name)
             reached = {cell: of for cell in complete if (of := reached_by(self.plan, cell))}
-            found |= {cell: _letter(place) for place, cell in enumerate(front(self.plan, reached))}
+            found |= {cell: _letter(place) for place, cell in enumerate(front(self.plan.page.objectives, reached))}
         return found
 
     def baseline(self, row: Row) -> bool:
@@ -167,7 +168,8 @@ class Findings:
         finished = {seed: result for seed, result in results.items() if result.status == "finished"}
         seconds = [result.seconds for result in finished.values()]
         claims = tuple(claim for claim in self.plan.page.claims if claim.cell == cell.name)
-        reached = reached_by(self.plan, cell) if self.plan.page.selects else None
+        page = self.plan.page
+        reached = reached_by(self.plan, cell) if page.selects or len(page.objectives) > 1 else None
         return Row(
             cell,
             {seed: result.accuracy for seed, result in finished.items() if result.accuracy is not None},

@@ -5,6 +5,7 @@ It is made from the sweep's folder alone, while the sweep goes on too, and the s
 
 from collections.abc import Sequence
 
+from runner.report.costs import costs
 from runner.report.courses import MOST_CELLS, courses, curves, legend
 from runner.report.figures import differences, drawn, intervals, short
 from runner.report.findings import Findings, Row
@@ -22,6 +23,7 @@ def html(findings: Findings) -> str:
         plan.page.question or plan.title,
         _head(findings),
         section("The answer", _table(findings, rows), _intervals(findings, rows)),
+        costs(findings),
         section("Learning curves", _curves(findings, rows)),
         searched(findings),
         ended_early(findings),

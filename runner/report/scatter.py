@@ -52,22 +52,24 @@ def history(points: Sequence[Point], down: Scale, *, maximize: bool) -> str:
     return axes.page.inline(f"{down.name} of the cells in the order they were tried")
 
 
-def front(points: Sequence[Point], place: int, across: Scale, down: Scale, letters: Mapping[str, str]) -> str:
-    """Two objectives; the cells that no other beats in all are joined, and have the letters of the table."""
+def front(points: Sequence[Point], place: int, across: Scale, down: Scale, called: Mapping[str, str]) -> str:
+    """Two objectives; the cells that no other beats in all are joined, and are called as `called` says."""
     axes = _axes(500, 320, across, down)
     there = [point for point in points if point.state == "complete"]
     at = {
         point.cell: (axes.across(across.at(point.values[place])), axes.down(down.at(point.values[0])))
         for point in there
     }
-    ahead = sorted(at[cell] for cell in letters if cell in at)
+    ahead = sorted(at[cell] for cell in called if cell in at)
     axes.page.line([x for x, _ in ahead], [y for _, y in ahead], colour=BLUE, width=1.2, opacity=0.6)
     for point in there:
         x, y = at[point.cell]
-        on = point.cell in letters
+        on = point.cell in called
         axes.page.dot(x, y, colour=BLUE if on else GREY, radius=4.4 if on else 3, hollow=not on, hint=_told(point))
         if on:
-            axes.page.text(x - 7, y - 7, letters[point.cell], size=SIZE, anchor="end")
+            name = called[point.cell]
+            room = x - axes.left > length(name, SIZE) + 9
+            axes.page.text(x - 7 if room else x + 7, y - 7, name, size=SIZE, anchor="end" if room else "start")
     return axes.page.inline(f"{down.name} over {across.name}")
 
 

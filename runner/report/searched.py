@@ -15,7 +15,7 @@ from runner.sweep.objectives import directions
 FEW = 12
 """Rows of what was tried that are shown unfolded."""
 
-KNOWN = ("parameters", "flops")
+KNOWN = ("parameters", "multiply_adds")
 """Objectives that are known before anything is run: no search tells more of them than the keys do."""
 
 MOST_POINTS = 1000

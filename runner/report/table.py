@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from runner.report.findings import Findings, Row, interval, percent
 from runner.screen import took
 from runner.sweep.page import Claim
+from runner.sweep.plan import Cell
 from runner.sweep.statistics import Comparison
 
 Table = list[tuple[str, ...]]
@@ -30,7 +31,26 @@ HEADINGS = (
 
 def answers(findings: Findings) -> Table:
     """The rows of the answer; columns that say nothing are left out."""
-    return _telling([HEADINGS, *(_texts(findings, row) for row in findings.rows())])
+    beside = _beside(findings)
+    rows = [(*HEADINGS[:-1], *beside, HEADINGS[-1])]
+    for row in findings.rows():
+        *texts, notes = _texts(findings, row)
+        rows.append((*texts, *(column.get(row.cell, "") for column in beside.values()), notes))
+    return _telling(rows)
+
+
+def _beside(findings: Findings) -> dict[str, dict[Cell, str]]:
+    """The columns of an ablation that compares its cells by more than accuracy, by heading."""
+    names = findings.plan.page.objectives
+    if findings.plan.page.selects or len(names) < 2:
+        return {}
+    reached = {row.cell: row.objectives for row in findings.rows() if row.objectives}
+    columns = {
+        objective_heading(name, ""): {cell: _objective(name, of[place]) for cell, of in reached.items()}
+        for place, name in enumerate(names)
+        if name != "accuracy"
+    }
+    return {**columns, "Pareto front": findings.front()}
 
 
 def _texts(findings: Findings, row: Row) -> tuple[str, ...]:
@@ -94,7 +114,14 @@ def _some(findings: Findings, most: int | None) -> list[Row]:
 
 def objective_heading(name: str, held_out: str) -> str:
     """What a column or an axis of an objective is called."""
-    return {"accuracy": f"{held_out}accuracy %", "loss": f"{held_out}loss", "memory": "memory, MiB"}.get(name, name)
+    headings = {
+        "accuracy": f"{held_out}accuracy %",
+        "loss": f"{held_out}loss",
+        "memory": "memory, MiB",
+        "multiply_adds": "multiply-adds",
+        "largest_batch": "largest batch",
+    }
+    return headings.get(name, name)
 
 
 def _objective(name: str, value: float) -> str:
@@ -102,7 +129,7 @@ def _objective(name: str, value: float) -> str:
         return percent(value)
     if name == "memory":
         return f"{value / 2**20:.0f}"
-    return f"{value:,.0f}" if name in ("parameters", "flops") else f"{value:.4g}"
+    return f"{value:,.0f}" if name in ("parameters", "multiply_adds", "largest_batch") else f"{value:.4g}"
 
 
 def _telling(rows: Table) -> Table:

@@ -1,6 +1,6 @@
 """Which cells a search chooses. They are trained again on fresh seeds, since luck flatters the best of many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from runner.sweep.baseline import is_baseline
 from runner.sweep.objectives import directions, values
@@ -24,7 +24,7 @@ def chosen(plan: Plan) -> list[Cell]:
 def ranked(plan: Plan, search: str = "") -> list[Cell]:
     """The complete cells of a search, the best first."""
     reached = {cell: of for cell in plan.cells if cell.search == search and (of := reached_by(plan, cell))}
-    best = set(front(plan, reached)) if len(plan.page.objectives) > 1 else set()
+    best = set(front(plan.page.objectives, reached)) if len(plan.page.objectives) > 1 else set()
     signs = [1 if direction == "minimize" else -1 for direction in directions(plan.page.objectives)]
     return sorted(reached, key=lambda cell: (cell not in best, signs[0] * reached[cell][0]))
 
@@ -36,9 +36,9 @@ def reached_by(plan: Plan, cell: Cell) -> list[float] | None:
     return values(plan.page.objectives, finished) if len(finished) == len(results) else None
 
 
-def front(plan: Plan, reached: dict[Cell, list[float]]) -> list[Cell]:
+def front(objectives: Sequence[str], reached: Mapping[Cell, Sequence[float]]) -> list[Cell]:
     """The cells that no other is at least as good as in every objective and better in one (Pareto)."""
-    signs = [1 if direction == "minimize" else -1 for direction in directions(plan.page.objectives)]
+    signs = [1 if direction == "minimize" else -1 for direction in directions(objectives)]
     cost = {cell: [sign * value for sign, value in zip(signs, of, strict=True)] for cell, of in reached.items()}
     return [cell for cell in cost if not any(_dominates(other, cost[cell]) for other in cost.values())]
 

@@ -20,13 +20,18 @@ def _loss(result: Result) -> float | None:
     return result.validation_loss if result.validation_loss is not None else result.loss
 
 
+def _largest_batch(result: Result) -> float | None:
+    return None if result.largest_batch is None else float(result.largest_batch)
+
+
 OBJECTIVES: Mapping[str, tuple[Direction, Value]] = {
     "accuracy": ("maximize", _accuracy),
     "loss": ("minimize", _loss),
     "seconds": ("minimize", lambda result: result.seconds),
     "parameters": ("minimize", lambda result: float(result.parameters)),
-    "flops": ("minimize", lambda result: float(result.flops)),
+    "multiply_adds": ("minimize", lambda result: float(result.multiply_adds)),
     "memory": ("minimize", lambda result: float(result.memory)),
+    "largest_batch": ("maximize", _largest_batch),
 }
 """The names of `sweep.objectives`: what is better, and where it stands in a run's result.
 

@@ -24,7 +24,7 @@ class Claim:
     recorded: float | None = None
 
 
-Objective = Literal["accuracy", "loss", "seconds", "parameters", "flops", "memory"]
+Objective = Literal["accuracy", "loss", "seconds", "parameters", "multiply_adds", "memory", "largest_batch"]
 
 
 @dataclass(frozen=True)
