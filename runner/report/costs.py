@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from runner.report.figures import short
-from runner.report.findings import Findings
+from runner.report.findings import Findings, objective_heading
 from runner.report.markup import figure, group, section
 from runner.report.scatter import front as picture
 from runner.report.scatter import objective
 from runner.report.studies import Point
-from runner.report.table import objective_heading
 from runner.sweep.confirm import front
 from runner.sweep.plan import Cell
 

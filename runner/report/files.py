@@ -4,9 +4,9 @@ from pathlib import Path
 
 from runner.files import whole
 from runner.job import PATIENCE, held
-from runner.report.findings import Findings
+from runner.report.findings import Findings, objective_heading
 from runner.report.html import html
-from runner.report.picture import picture
+from runner.report.picture import costs, picture
 from runner.report.table import csv_text, markdown
 
 NAMES = ("report.md", "report.csv", "report.png", "report.html")
@@ -21,6 +21,14 @@ def write(findings: Findings, folder: Path) -> None:
         with whole(folder / "report.csv") as file:
             file.write_text(csv_text(findings), encoding="utf-8")
         with whole(folder / "report.png") as file:
-            picture(findings.rows(), title, findings.caption(), file)
+            _draw(findings, title, file)
         with whole(folder / "report.html") as file:
             file.write_text(html(findings), encoding="utf-8")
+
+
+def _draw(findings: Findings, title: str, file: Path) -> None:
+    rows, page = findings.rows(), findings.plan.page
+    if page.compares_accuracy:
+        picture(rows, title, findings.caption(), file)
+    else:
+        costs(rows, objective_heading(page.objectives[0]), title, findings.caption(), file)

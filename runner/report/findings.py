@@ -117,6 +117,8 @@ class Findings:
         told = [row for row in rows if row.comparison and row.comparison.verdict]
         missing = sum(trial.job.result() is None for row in rows for trial in self.trials(row))
         first = f"Not finished, runs still to be done: {missing}. " if missing else ""
+        if not self.plan.page.compares_accuracy:
+            return first + (_measured(rows, self.plan.page.objectives) or "Nothing is known yet.")
         if told:
             return first + _against(told)
         selects = self.plan.page.selects and not self.plan.page.confirm
@@ -161,7 +163,8 @@ class Findings:
         lengths = each_once(map(_length, configs))
         fresh = "fresh " if self.plan.page.confirm else ""
         of_seeds = ", ".join(map(str, seeds))
-        return f"Test accuracy{of} on {data}; {lengths} of {batches} images; {fresh}seeds {of_seeds}."
+        what = "Test accuracy" if self.plan.page.compares_accuracy else "Cost"
+        return f"{what}{of} on {data}; {lengths} of {batches} images; {fresh}seeds {of_seeds}."
 
     def _row(self, cell: Cell, trials: Sequence[Trial]) -> Row:
         results = {trial.seed: result for trial in trials if (result := trial.job.result())}
@@ -169,7 +172,7 @@ class Findings:
         seconds = [result.seconds for result in finished.values()]
         claims = tuple(claim for claim in self.plan.page.claims if claim.cell == cell.name)
         page = self.plan.page
-        reached = reached_by(self.plan, cell) if page.selects or len(page.objectives) > 1 else None
+        reached = reached_by(self.plan, cell) if page.selects or page.objectives != ("accuracy",) else None
         return Row(
             cell,
             {seed: result.accuracy for seed, result in finished.items() if result.accuracy is not None},
@@ -185,7 +188,9 @@ class Findings:
     def _compared(self, rows: list[Row]) -> list[Row]:
         """The rows with their comparisons, each with the baseline that it shares all else with."""
         page, words = self.plan.page, self.plan.words
-        if page.baseline is None or (page.each and not page.confirm):  # which cell stands for a search is not known
+        if page.baseline is None or not page.compares_accuracy:
+            return rows
+        if page.each and not page.confirm:  # which cell stands for a search is not known
             return rows
         bases = {others(page, words(row.cell)): row for row in reversed(rows) if self.baseline(row)}
         pairs = [(bases.get(others(page, words(row.cell))), row) for row in rows]
@@ -229,6 +234,38 @@ def _sentence(verdict: str, base: str, names: Sequence[str]) -> str:
 def _name(cell: Cell | None) -> str:
     assert cell is not None
     return cell.name
+
+
+def _measured(rows: Sequence[Row], objectives: Sequence[str]) -> str:
+    """Such as: `Largest batch: vgg16 25; googlenet 101.`"""
+    found = []
+    for place, name in enumerate(objectives):
+        heading = objective_heading(name)
+        of = [f"{row.cell.name} {objective_text(name, row.objectives[place])}" for row in rows if row.objectives]
+        if of:
+            found.append(f"{heading[0].upper()}{heading[1:]}: {'; '.join(of)}.")
+    return " ".join(found)
+
+
+def objective_heading(name: str, held_out: str = "") -> str:
+    """What a column or an axis of an objective is called."""
+    headings = {
+        "accuracy": f"{held_out}accuracy %",
+        "loss": f"{held_out}loss",
+        "memory": "memory, MiB",
+        "multiply_adds": "multiply-adds",
+        "largest_batch": "largest batch",
+    }
+    return headings.get(name, name)
+
+
+def objective_text(name: str, value: float) -> str:
+    """Its value, as a column shows it."""
+    if name == "accuracy":
+        return percent(value)
+    if name == "memory":
+        return f"{value / 2**20:.0f}"
+    return f"{value:,.0f}" if name in ("parameters", "multiply_adds", "largest_batch") else f"{value:.4g}"
 
 
 def _crossed(rows: Sequence[Row]) -> bool:

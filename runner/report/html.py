@@ -24,7 +24,7 @@ def html(findings: Findings) -> str:
         _head(findings),
         section("The answer", _table(findings, rows), _intervals(findings, rows)),
         costs(findings),
-        section("Learning curves", _curves(findings, rows)),
+        section("Learning curves", _curves(findings, rows)) if findings.plan.page.compares_accuracy else "",
         searched(findings),
         ended_early(findings),
         cost(findings),
@@ -64,7 +64,7 @@ def _table(findings: Findings, rows: Sequence[Row]) -> str:
 
 def _intervals(findings: Findings, rows: Sequence[Row]) -> str:
     shown = drawn(rows)
-    if not any(row.accuracies for row in shown):
+    if not findings.plan.page.compares_accuracy or not any(row.accuracies for row in shown):
         return ""
     some = f" The best {len(shown)} of {len(rows)} cells." if len(shown) < len(rows) else ""
     claims = " Diamonds: what the documents say." if any(row.comparable for row in shown) else ""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from runner.report.findings import Row
 
@@ -20,13 +21,29 @@ def picture(rows: "Sequence[Row]", title: str, caption: str, path: Path) -> None
     axes = figure.subplots()
     for place, row in enumerate(rows):
         _draw(axes, place, row)
+    claims = "; diamond: the documents" if any(row.comparable for row in rows) else ""
+    axes.set_xlabel(f"test accuracy, % (dots: runs; bar: mean and its 95% interval{claims})", fontsize=9)
+    _finish(figure, axes, rows, title, caption, path)
+
+
+def costs(rows: "Sequence[Row]", objective: str, title: str, caption: str, path: Path) -> None:
+    """Draws a bar a cell, as a PNG: the mean of its first objective, where accuracy is not what is compared."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1.7 + 0.45 * len(rows)), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    widths = [row.objectives[0] if row.objectives else 0.0 for row in rows]
+    axes.barh(range(len(rows)), widths, height=0.5, color=BLUE)
+    axes.set_xlabel(objective, fontsize=9)
+    _finish(figure, axes, rows, title, caption, path)
+
+
+def _finish(figure: "Figure", axes: "Axes", rows: "Sequence[Row]", title: str, caption: str, path: Path) -> None:
     axes.set_yticks(range(len(rows)), [row.cell.name for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    claims = "; diamond: the documents" if any(row.comparable for row in rows) else ""
-    axes.set_xlabel(f"test accuracy, % (dots: runs; bar: mean and its 95% interval{claims})", fontsize=9)
     axes.set_title(title, loc="left", fontsize=11)
     figure.supxlabel(caption, fontsize=7, color=GREY)
     figure.savefig(path, format="png")

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from runner.report.courses import Course, all_tried, course, points
-from runner.report.findings import Findings
+from runner.report.findings import Findings, objective_heading
 from runner.report.markup import figure, folded, group, heading, paragraph, section, table
 from runner.report.scales import Scale
 from runner.report.scatter import bars, front, history, objective, slices
 from runner.report.studies import Studied, studies
-from runner.report.table import SELECTED, objective_heading, tried
+from runner.report.table import SELECTED, tried
 from runner.sweep.confirm import chosen
 from runner.sweep.objectives import directions
 

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from runner.report.findings import Findings, Row, interval, percent
+from runner.report.findings import Findings, Row, interval, objective_heading, objective_text, percent
 from runner.screen import took
 from runner.sweep.page import Claim
 from runner.sweep.plan import Cell
@@ -35,6 +35,8 @@ def answers(findings: Findings) -> Table:
     rows = [(*HEADINGS[:-1], *beside, HEADINGS[-1])]
     for row in findings.rows():
         *texts, notes = _texts(findings, row)
+        if not findings.plan.page.compares_accuracy:
+            texts[2:-1] = [""] * len(texts[2:-1])
         rows.append((*texts, *(column.get(row.cell, "") for column in beside.values()), notes))
     return _telling(rows)
 
@@ -42,11 +44,11 @@ def answers(findings: Findings) -> Table:
 def _beside(findings: Findings) -> dict[str, dict[Cell, str]]:
     """The columns of an ablation that compares its cells by more than accuracy, by heading."""
     names = findings.plan.page.objectives
-    if findings.plan.page.selects or len(names) < 2:
+    if findings.plan.page.selects or names == ("accuracy",):
         return {}
     reached = {row.cell: row.objectives for row in findings.rows() if row.objectives}
     columns = {
-        objective_heading(name, ""): {cell: _objective(name, of[place]) for cell, of in reached.items()}
+        objective_heading(name): {cell: objective_text(name, of[place]) for cell, of in reached.items()}
         for place, name in enumerate(names)
         if name != "accuracy"
     }
@@ -95,7 +97,7 @@ def tried(findings: Findings, most: int | None = None) -> Table:
     told, front = [objective_heading(name, held_out) for name in names], findings.front()
     rows: Table = [("cell", "runs", "Pareto front", *told, "test accuracy %", "notes")]
     for row in _some(findings, most):
-        shown = [_objective(name, value) for name, value in zip(names, row.objectives or (), strict=False)]
+        shown = [objective_text(name, value) for name, value in zip(names, row.objectives or (), strict=False)]
         shown += [""] * (len(names) - len(shown))
         first = (row.cell.name, str(row.summary.n), front.get(row.cell, ""))
         rows.append((*first, *shown, percent(row.summary.mean), row.notes))
@@ -110,26 +112,6 @@ def _some(findings: Findings, most: int | None) -> list[Row]:
     names = [search.name for search in findings.plan.searches] or [""]
     each = max(1, most // len(names))
     return [row for name in names for row in [row for row in rows if row.cell.search == name][:each]]
-
-
-def objective_heading(name: str, held_out: str) -> str:
-    """What a column or an axis of an objective is called."""
-    headings = {
-        "accuracy": f"{held_out}accuracy %",
-        "loss": f"{held_out}loss",
-        "memory": "memory, MiB",
-        "multiply_adds": "multiply-adds",
-        "largest_batch": "largest batch",
-    }
-    return headings.get(name, name)
-
-
-def _objective(name: str, value: float) -> str:
-    if name == "accuracy":
-        return percent(value)
-    if name == "memory":
-        return f"{value / 2**20:.0f}"
-    return f"{value:,.0f}" if name in ("parameters", "multiply_adds", "largest_batch") else f"{value:.4g}"
 
 
 def _telling(rows: Table) -> Table:
@@ -166,13 +148,16 @@ def csv_text(findings: Findings) -> str:
     """The rows of the answer with numbers as shares, one a cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    page = findings.plan.page
+    beside = [] if page.selects else [name for name in page.objectives if name not in ("accuracy", *COLUMNS)]
+    writer.writerow((*COLUMNS, *beside))
     for row in findings.rows():
         of, compared = row.summary, row.comparison
         difference = ("",) * 6 if compared is None else tuple(vars(compared)[name] for name in OF_COMPARISON)
         claims = "; ".join(map(claim_text, row.claims))
         found = (row.cell.name, of.n, of.mean, of.deviation, of.low, of.high, *difference)
-        writer.writerow((*found, row.seconds, claims, row.notes))
+        costs = [row.objectives[page.objectives.index(name)] if row.objectives else "" for name in beside]
+        writer.writerow((*found, row.seconds, claims, row.notes, *costs))
     return text.getvalue()
 
 

@@ -82,6 +82,11 @@ class Page:
         """Whether it chooses among cells by what they reach: that must not be the test images' accuracy."""
         return self.searches or self.prunes or self.confirm > 0
 
+    @property
+    def compares_accuracy(self) -> bool:
+        """Whether the answer is about accuracy, and not about what cells cost alone."""
+        return self.selects or bool({"accuracy", "loss"} & {*self.objectives})
+
 
 def page_of(config: DictConfig) -> Page:
     """The section `sweep` of a composition.
