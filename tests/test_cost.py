@@ -33,6 +33,8 @@ def network(name: str) -> nn.Module:
     page: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "model" / f"{name}.yaml"))
     options = page.get("model", page)
     del options["name"]
+    if "multiplier" in options:
+        options["multiplier"] = 0.1
     return MODELS[name]((3, 32, 32), 2 if name == "logistic" else 10, nn.ReLU, **options)
 
 

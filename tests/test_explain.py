@@ -4,6 +4,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from runner import places
 from runner.compose import compose
 from runner.config import from_hydra
 from runner.explain import as_typed, explain, for_cells
@@ -16,7 +17,7 @@ def explained(*overrides: str) -> list[str]:
     return explain(refused.value, overrides).splitlines()
 
 
-MODELS = "convnet, inception_mini, logistic, mlp, mobilenet_mini, resnet18, resnet_mini, softmax, vgg16, vgg_mini"
+MODELS = ", ".join(sorted(page.stem for page in (places.conf() / "model").glob("*.yaml")))
 
 ONE = [
     ("model=vgg17", f"model=vgg17: no such choice; there are {MODELS} (nearest: 'vgg16')"),

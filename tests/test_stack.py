@@ -153,6 +153,12 @@ def test_norms_are_each_runs_own(model: str, norm: str) -> None:
     )
 
 
+def test_auxiliary_heads_are_each_runs_own() -> None:
+    network = ("model=googlenet", "model.multiplier=0.05", "model.aux=true", "model.norm=none")
+    runs = [("seed=0",), ("seed=1", "train.label_smoothing=0.2")]
+    assert_as_alone(*((*network, "train.steps=20", "train.eval_every=10", *run) for run in runs))
+
+
 OF_A_RUN: dict[str, Sequence[Changes]] = {
     "smoothing": [(), ("train.label_smoothing=0.1",), ("train.label_smoothing=0.5", "seed=1")],
     "clipping": [(), ("train.clip=0.01",), ("train.clip=1", "seed=1")],

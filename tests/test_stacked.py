@@ -16,7 +16,7 @@ from runner.config import Choice
 from runner.draws import key
 from runner.models import MODELS
 from runner.models.blocks import Beside, PadChannels, classifier
-from runner.models.network import Network, in_order
+from runner.models.network import Auxiliary, Network, in_order
 from runner.models.resnet import Residual
 from runner.stack.layers import CHANNEL_BY_CHANNEL, COMPOSED, LAYERS
 from runner.stack.networks import Stacked
@@ -61,24 +61,27 @@ def side_by_side(ones: Sequence[nn.Module]) -> tuple[Tensor, dict[str, Tensor]]:
 def assert_as_alone(
     ones: Sequence[nn.Module], images: Tensor, *, training: bool, stack: Stacked | None = None
 ) -> None:
-    """Logits, gradients and what becomes of the statistics."""
+    """Logits, in training gradients and what becomes of the statistics."""
     stack = stack or Stacked(ones[0], torch.float64)
     weights, statistics = side_by_side(ones)
     stack.train(training)
     leaves = [leaf.detach().requires_grad_() for leaf in stack.leaves(weights)]
     logits = stack(images, leaves, statistics)
     ahead = random(*logits.shape, seed=7)
-    gradient = stack.gradient((logits * ahead).sum(), leaves)
-    assert gradient.shape == weights.shape
+    if training:
+        gradient = stack.gradient((logits * ahead).sum(), leaves)
+        assert gradient.shape == weights.shape
     for number, one in enumerate(ones):
         own = one.train(training)(images[number])
         torch.testing.assert_close(logits[number], own, rtol=1e-9, atol=1e-9)
+        for name, kept in flat.buffers(one).items():
+            torch.testing.assert_close(statistics[name][number], kept, rtol=1e-10, atol=1e-10)
+        if not training:
+            continue
         slopes = torch.autograd.grad((own * ahead[number]).sum(), list(one.parameters()))
         parts = [piece.flat(slope[None])[0] for piece, slope in zip(flat.pieces(one), slopes, strict=True)]
         scale = gradient[number].abs().max().item()
         torch.testing.assert_close(gradient[number], torch.cat(parts), rtol=1e-9, atol=1e-9 * max(1, scale))
-        for name, kept in flat.buffers(one).items():
-            torch.testing.assert_close(statistics[name][number], kept, rtol=1e-10, atol=1e-10)
 
 
 def ended(*parts: tuple[str, nn.Module], features: int) -> Network:
@@ -98,6 +101,12 @@ def before_the_sum() -> nn.Module:
 
 def rectified_beside() -> nn.Module:
     return Beside(OrderedDict(a=in_order([("activation", nn.ReLU())]), b=nn.Identity()))
+
+
+def headed(channels: int = 4, features: int = 120) -> Network:
+    conv = nn.Conv2d(channels, channels, 3, padding=1)
+    head = Auxiliary(OrderedDict(classifier(features, 3)), 0.5)
+    return ended(("conv", conv), ("head", head), ("activation", nn.ReLU()), features=features)
 
 
 IMAGE = (4, 6, 5)
@@ -143,6 +152,7 @@ FORMS: dict[str, tuple[type[nn.Module], Make]] = {
     "activation beside others": (Beside, lambda: ended(("both", rectified_beside()), features=240)),
     "activation first": (Network, lambda: ended(("activation", nn.ReLU()), features=120)),
     "network": (Network, lambda: ended(features=120)),
+    "auxiliary heads": (Auxiliary, lambda: headed()),
 }
 """For every layer that has a form of its own a network that has it."""
 
@@ -167,7 +177,16 @@ def mapped(one: nn.Module) -> list[str]:
     return [name for name, module in one.named_modules() if type(module) not in known and "activation" not in name]
 
 
-SMALLER: dict[str, Any] = {"width": 3, "path_width": 2, "head": 5, "widths": (5, 4), "dropout": 0.0}
+SMALLER: dict[str, Any] = {
+    "multiplier": 0.02,
+    "aux": True,
+    "aux_dropout": 0.0,
+    "width": 3,
+    "path_width": 2,
+    "head": 5,
+    "widths": (5, 4),
+    "dropout": 0.0,
+}
 
 
 def options_of(model: str) -> dict[str, Any]:
@@ -329,8 +348,12 @@ def test_dropout_keeps_its_share_and_the_mean_and_is_each_networks_own() -> None
 
 @pytest.mark.parametrize(
     "make",
-    [make_of("vgg_mini", 8, norm="batch"), make_of("resnet_mini", 8, norm="batch"), make_of("mlp", 8)],
-    ids=["vgg_mini", "resnet_mini", "mlp"],
+    [
+        *(make_of(model, 8, norm="batch") for model in ("vgg_mini", "resnet_mini")),
+        make_of("mlp", 8),
+        lambda: headed(3, 8 * 8 * 3),
+    ],
+    ids=["vgg_mini", "resnet_mini", "mlp", "auxiliary head"],
 )
 def test_layers_in_bf16_agree_to_rounding_and_logits_and_norms_are_exact(make: Make) -> None:
     ones, images = [one.float() for one in networks(make)], random(COUNT, 16, 3, 8, 8, seed=1).float()
@@ -346,7 +369,7 @@ def test_layers_in_bf16_agree_to_rounding_and_logits_and_norms_are_exact(make: M
         found.append((logits, gradient))
     by_name = {piece.name: leaf.dtype for piece, leaf in zip(stack.pieces, leaves, strict=True)}
     exact = {name for name, dtype in by_name.items() if dtype == torch.float32}
-    assert exact == {name for name in by_name if ".norm." in name or name.startswith("logits.")}
+    assert exact == {name for name in by_name if ".norm." in name or "logits." in name}
     for exactly, roughly in zip(*found, strict=True):
         assert not torch.equal(exactly, roughly)
         assert (exactly - roughly).norm() < 0.1 * exactly.norm()

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from torch import nn
 
 from runner.models.dense import logistic, mlp, softmax
+from runner.models.googlenet import googlenet
 from runner.models.inception import inception_mini
+from runner.models.inception_v3 import inception_v3
 from runner.models.mobilenet import mobilenet_mini
 from runner.models.resnet import resnet18, resnet_mini
 from runner.models.vgg import convnet, vgg16, vgg_mini
@@ -25,4 +27,6 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "mobilenet_mini": mobilenet_mini,
     "vgg16": vgg16,
     "resnet18": resnet18,
+    "googlenet": googlenet,
+    "inception_v3": inception_v3,
 }

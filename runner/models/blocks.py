@@ -5,6 +5,7 @@ alone then holds for several networks side by side in the channels too, once tho
 """
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -35,25 +36,53 @@ class PadChannels(nn.Module):
         return f"before={self.before}, after={self.after}"
 
 
-def convolution(
-    inputs: int, outputs: int, size: int, activation: Activation, norm: str, *, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    """A size x size convolution, padded alike on all sides; then norm, if any, and activation.
+Size: TypeAlias = int | tuple[int, int]
+"""Of both sides, or of height and width."""
 
-    Height and width are kept, or divided by `stride` and rounded up.
+EPS = 1e-5
+"""What a norm adds to the variance, where its network says nothing else."""
+
+
+def convolution(
+    inputs: int,
+    outputs: int,
+    size: Size,
+    activation: Activation,
+    norm: str,
+    *,
+    padding: Size | None = None,
+    stride: int = 1,
+    groups: int = 1,
+    eps: float = EPS,
+) -> nn.Sequential:
+    """A convolution of that size; then norm, if any, and activation.
+
+    Args:
+        padding: None for that with which height and width are kept, or divided by `stride` and rounded up.
+        eps: the norm's.
     """
-    parts = normed(inputs, outputs, size, norm, padding=size // 2, stride=stride, groups=groups)
+    if padding is None:
+        padding = size // 2 if isinstance(size, int) else (size[0] // 2, size[1] // 2)
+    parts = normed(inputs, outputs, size, norm, padding=padding, stride=stride, groups=groups, eps=eps)
     return in_order((*parts, ("activation", activation())))
 
 
 def normed(
-    inputs: int, outputs: int, size: int, norm: str, *, padding: int, stride: int = 1, groups: int = 1
+    inputs: int,
+    outputs: int,
+    size: Size,
+    norm: str,
+    *,
+    padding: Size,
+    stride: int = 1,
+    groups: int = 1,
+    eps: float = EPS,
 ) -> Iterator[Part]:
     """A convolution and its norm, if any, whose shift makes the convolution's bias needless."""
     bias = norm == "none"
     yield "conv", nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=bias)
     if norm == "batch":
-        yield "norm", nn.BatchNorm2d(outputs)
+        yield "norm", nn.BatchNorm2d(outputs, eps)
 
 
 def hidden(inputs: int, outputs: int, activation: Activation, dropout: float) -> nn.Sequential:
@@ -64,7 +93,9 @@ def hidden(inputs: int, outputs: int, activation: Activation, dropout: float) ->
     return in_order(parts)
 
 
-def classifier(features: int, classes: int) -> Iterator[Part]:
-    """Whatever comes, flattened to [batch, features], then one dense layer."""
+def classifier(features: int, classes: int, dropout: float = 0.0) -> Iterator[Part]:
+    """Whatever comes, flattened to [batch, features], dropout, if any, and one dense layer."""
     yield "flatten", nn.Flatten()
+    if dropout:
+        yield "dropout", nn.Dropout(dropout)
     yield "logits", nn.Linear(features, classes)

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from runner.draws import fold, key, uniform
 from runner.flat import buffers
 from runner.models.blocks import Beside, PadChannels
-from runner.models.network import Network
+from runner.models.network import Auxiliary, Network
 from runner.models.resnet import Residual
 
 
@@ -217,7 +217,7 @@ LAYERS: Mapping[type[nn.Module], Callable[[Any, Networks, str], Layer]] = {
 CHANNEL_BY_CHANNEL = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.ZeroPad2d, nn.Identity)
 """Layers without weights that are the same whatever the number of channels."""
 
-COMPOSED = (Network, nn.Sequential, Residual)
+COMPOSED = (Network, Auxiliary, nn.Sequential, Residual)
 """Blocks that do nothing but call their children and add what these return."""
 
 
@@ -234,10 +234,10 @@ def stacked(one: nn.Module, about: Networks, path: str = "") -> nn.Module:
     inside = {
         name: stacked(child, about, f"{path}.{name}" if path else name) for name, child in one.named_children()
     }
-    if isinstance(one, nn.Sequential):
-        return nn.Sequential(*_in_line(inside.values()))
     parts = copy.copy(one)
     parts._modules = {**inside}
+    if isinstance(one, nn.Sequential):
+        parts._modules = {str(place): layer for place, layer in enumerate(_in_line(inside.values()))}
     return parts
 
 

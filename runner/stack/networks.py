@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from runner.flat import buffers, pieces
+from runner.models.network import Auxiliary
 from runner.stack.layers import Dropout, Layer, Networks, stacked
 
 
@@ -18,6 +19,7 @@ class Stacked:
         pieces: where the parameters lie in a network's weights.
         buffers: the shapes of the statistics that a network keeps, by name.
         draws: whether something is drawn in the networks.
+        auxiliary: the weights of the losses of a network's auxiliary heads.
     """
 
     def __init__(
@@ -43,8 +45,11 @@ class Stacked:
         layers = [module for module in self._root.modules() if isinstance(module, Layer)]
         self.draws = any(isinstance(layer, Dropout) for layer in layers)
         self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
-        last = self._layer_of[self.pieces[-1].name]
-        last.exact = True  # logits cost little, and what is lost there is lost for good
+        heads = {name: head for name, head in one.named_children() if isinstance(head, Auxiliary)}
+        self.auxiliary = tuple(head.weight for head in heads.values())
+        for last in ("", *heads):
+            *_, name = (p.name for p in self.pieces if p.name.startswith(last and f"{last}."))
+            self._layer_of[name].exact = True  # logits cost little, and what is lost there is lost for good
 
     def leaves(self, weights: Tensor) -> list[Tensor]:
         """The parameters of networks with the given weights [n, size], each in what its layer computes in."""
@@ -68,7 +73,7 @@ class Stacked:
         self._root.train(mode)
 
     def __call__(self, images: Tensor, leaves: Sequence[Tensor], buffers: Mapping[str, Tensor]) -> Tensor:
-        """Logits [n, batch, outputs] of the networks with these parameters and statistics.
+        """Logits [n, batch, outputs] of the networks with these parameters and statistics; see `heads`.
 
         Args:
             images: what each network sees, [n, batch, channels, height, width], or [1, ...] what all see.
@@ -84,6 +89,10 @@ class Stacked:
         images = images.expand(count, *images.shape[1:])
         side_by_side = images.permute(1, 3, 4, 0, 2).flatten(3).permute(0, 3, 1, 2)  # and channels last
         return (self._trained if self._root.training else self._root)(side_by_side)
+
+    def heads(self, logits: Tensor) -> Sequence[Tensor]:
+        """Of those of training the networks' own, [n, batch, classes], and then those of each auxiliary head."""
+        return logits.chunk(1 + len(self.auxiliary), dim=-1)
 
     def _hand(self, name: str, tensor: Tensor) -> None:
         layer = self._layer_of[name]

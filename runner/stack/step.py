@@ -66,9 +66,12 @@ class Step:
         if networks.draws:
             networks.about.keys = draws.fold(rows["key.dropout"], step)
         leaves = [leaf.detach().requires_grad_() for leaf in networks.leaves(rows["weights"])]
-        logits = networks(images, leaves, self._buffers).to(self._shared.parts.exact)
+        logits, *others = networks.heads(networks(images, leaves, self._buffers).to(self._shared.parts.exact))
         losses = self._shared.loss(logits, labels, rows["smoothing"])
-        gradient = networks.gradient(losses.sum(), leaves)
+        total = losses
+        for other, weight in zip(others, networks.auxiliary, strict=True):
+            total = total + weight * self._shared.loss(other, labels, rows["smoothing"])
+        gradient = networks.gradient(total.sum(), leaves)
         with torch.no_grad():
             gradient = self._clipped(gradient)
             self._updated(gradient, self._ahead.rates(self.tick), (step + 1)[:, None].double())
