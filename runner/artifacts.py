@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from runner import checkpoint, draws, pictures
-from runner.augment import AUGMENTATIONS
+from runner.augment import AUGMENTATIONS, Blend
 from runner.build import Parts
 from runner.choose import choose
 from runner.config import RunConfig
@@ -90,7 +90,8 @@ def _of_training(config: RunConfig, parts: Parts, course: Course, folder: Path) 
     images = parts.training.gathered(which)
     key = torch.tensor([draws.key(config.seed, "augment")], device=parts.device)
     augment = choose(AUGMENTATIONS, config.augment)
-    versions = augment(parts.as_float(images)[None], draws.Draws(draws.fold(key, 0), len(images)))[0]
+    made = augment(parts.as_float(images)[None], draws.Draws(draws.fold(key, 0), len(images)))
+    [versions] = made.images if isinstance(made, Blend) else made
     pictures.augmented(_shown(images), _shown(versions.permute(0, 2, 3, 1)), folder / "augmented.svg")
 
 

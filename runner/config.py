@@ -23,7 +23,7 @@ SOURCES = {
     "optim": "optim.py",
     "activation": "activations.py",
     "init": "initializers.py",
-    "augment": "augment.py",
+    "augment": "augment",
     "data": "data",
     "schedule": "schedules.py",
 }

@@ -12,18 +12,34 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from runner import places
-from runner.augment import AUGMENTATIONS
+from runner.augment import AUGMENTATIONS, Blend
 from runner.draws import Draws
 
 Array = NDArray[np.float64]
 KEY, OTHER = 123456789, 987654321
 
 
-def shipped(name: str, **changes: float) -> Callable[[Tensor, int], Tensor]:
-    """Of one run's images [batch, channels, height, width]."""
+Augment = Callable[..., Tensor | Blend]
+
+
+def of_yaml(name: str, **changes: Any) -> Augment:
     options: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "augment" / f"{name}.yaml"))
-    augment = partial(AUGMENTATIONS[options.pop("name")], **{**options, **changes})
-    return lambda images, key: augment(images[None], Draws(torch.tensor([key]), len(images)))[0]
+    return partial(AUGMENTATIONS[options.pop("name")], **{**options, **changes})
+
+
+def shipped(name: str, **changes: Any) -> Callable[[Tensor, int], Tensor]:
+    """Of one run's images [batch, channels, height, width]."""
+    augment = of_yaml(name, **changes)
+    return lambda images, key: seen(augment(images[None], Draws(torch.tensor([key]), len(images))))[0]
+
+
+def seen(found: Tensor | Blend) -> Tensor:
+    """What a network sees of it."""
+    return found.images if isinstance(found, Blend) else found
+
+
+MIXING = ("mixup", "cutmix")
+OF_ONE = [name for name in AUGMENTATIONS if name not in MIXING]
 
 
 def images(count: int = 400, *, height: int = 8, width: int = 6) -> Tensor:
@@ -143,6 +159,56 @@ def test_crop_flip_without_padding_is_flip() -> None:
     assert torch.equal(shipped("crop_flip", padding=0)(before, KEY), shipped("flip")(before, KEY))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "zeros"])
+def test_translate_is_a_window_of_the_image_that_goes_on_beyond_its_border(mode: str) -> None:
+    before = images(200, height=14, width=12).numpy()
+    found = shipped("translate", pixels=3, padding_mode=mode)(torch.from_numpy(before), KEY).numpy()
+    seen = []
+    for image, window in zip(before, found, strict=True):
+        padded = np.pad(image, ((0, 0), (3, 3), (3, 3)), mode="reflect" if mode == "reflect" else "constant")
+        (match,) = places_in(padded, window)
+        seen.append(match)
+    tops, lefts, mirrored = np.array(seen).T
+    assert set(tops) == set(lefts) == set(range(7))
+    assert 70 < mirrored.sum() < 130
+    kept = shipped("translate", pixels=3, padding_mode=mode, flip=False)(torch.from_numpy(before), KEY).numpy()
+    np.testing.assert_array_equal(np.where((mirrored == 1)[:, None, None, None], found[..., ::-1], found), kept)
+
+
+def test_cutout_is_a_grey_square_about_any_pixel_and_the_rest_is_crop_and_flip() -> None:
+    before = images(300, height=12, width=10)
+    crops = shipped("crop_flip", padding=2)(before, KEY).numpy()
+    after = shipped("cutout", size=4, padding=2)(before, KEY).numpy()
+    centres = set()
+    for crop, image in zip(crops, after, strict=True):
+        rows, columns = ((image == 127.5).all(axis=0).any(axis=side).nonzero()[0] for side in (1, 0))
+        square = np.zeros(image.shape[1:], dtype=bool)
+        square[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+        np.testing.assert_array_equal(image, np.where(square, 127.5, crop))
+        assert 2 <= len(rows) <= 4 and 2 <= len(columns) <= 4
+        assert len(rows) == 4 or rows[0] == 0 or rows[-1] == 11
+        centres.add(
+            (rows[-1] - 1 if rows[0] == 0 else rows[0] + 2, columns[-1] - 1 if columns[0] == 0 else columns[0] + 2)
+        )
+    assert {row for row, _ in centres} == set(range(12)) and {column for _, column in centres} == set(range(10))
+
+
+@pytest.mark.parametrize("name", ["cutout", "mixup", "cutmix", "randaugment"])
+def test_crop_and_flip_are_left_out_where_they_are_switched_off(name: str) -> None:
+    nothing = {"cutout": {"size": 0}, "randaugment": {"magnitude": 0.0, "cutout": 0}}.get(name, {})
+    before, key = images(40), torch.tensor([KEY])
+
+    def apart(**options: Any) -> Tensor:
+        found = of_yaml(name, **{**nothing, **options})(before[None], Draws(key, 40))
+        return (found.apart if isinstance(found, Blend) else found)[0]
+
+    if name != "randaugment":  # which stretches and equalizes at any magnitude
+        assert torch.equal(apart(padding=0, flip=False), before)
+        assert torch.equal(apart(padding=0), shipped("flip")(before, KEY))
+        assert torch.equal(apart(), shipped("crop_flip")(before, KEY))
+    assert len({apart(padding=padding, flip=flip).sum().item() for padding in (0, 4) for flip in (False, True)}) > 1
+
+
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_the_same_key_changes_images_in_the_same_way(name: str) -> None:
     before = images(20)
@@ -152,11 +218,11 @@ def test_the_same_key_changes_images_in_the_same_way(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name != "none"])
 def test_another_key_changes_them_in_another_way(name: str) -> None:
-    before = images(20)
+    before = images(20, height=24, width=20)
     assert not torch.equal(shipped(name)(before, KEY), shipped(name)(before, OTHER))
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", OF_ONE)
 def test_an_image_does_not_depend_on_the_others_in_its_batch(name: str) -> None:
     before, others = images(20), images(20)
     others[:10] = 255 - others[:10]
@@ -187,6 +253,11 @@ VARIED: dict[str, dict[str, tuple[float, ...]]] = {
     "contrast": {"lower": (0.2, 1.0, 0.9), "upper": (1.8, 1.0, 3.0)},
     "photometric": {"delta": (65.0, 0.0, 5.0), "lower": (0.2, 1.0, 0.9), "upper": (1.8, 1.0, 3.0)},
     "crop_flip": {"padding": (4, 0, 2)},
+    "translate": {"pixels": (2, 1, 4)},
+    "cutout": {"size": (3, 4, 16), "padding": (0, 1, 4)},
+    "mixup": {"alpha": (0.2, 1.0, 9.0), "padding": (0, 1, 4)},
+    "cutmix": {"alpha": (0.2, 1.0, 9.0), "probability": (1.0, 0.0, 0.5), "padding": (0, 1, 4)},
+    "randaugment": {"ops": (1, 4, 2), "magnitude": (3.0, 0.0, 30.0), "cutout": (0, 3, 2), "padding": (0, 1, 4)},
 }
 """Options in which three runs may differ."""
 
@@ -197,20 +268,14 @@ def test_each_of_several_runs_gets_what_it_gets_alone_with_its_own_options(name:
     keys = [KEY, OTHER, KEY]
     exact = {option: np.array(values) for option, values in VARIED[name].items()}
     options = {option: torch.from_numpy(values).view(3, 1, 1, 1, 1) for option, values in exact.items()}
-    after = AUGMENTATIONS[name](before, Draws(torch.tensor(keys), 20), **options)
+    after = seen(of_yaml(name, **options)(before, Draws(torch.tensor(keys), 20)))
     for run, key in enumerate(keys):
         own = {option: values[run] for option, values in VARIED[name].items()}
         torch.testing.assert_close(after[run], shipped(name, **own)(before[run], key), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", OF_ONE)
 def test_images_in_parts_are_changed_as_they_are_at_once(name: str) -> None:
-    options: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "augment" / f"{name}.yaml"))
-    augment, before, key = (
-        partial(AUGMENTATIONS[options.pop("name")], **options),
-        images(20)[None],
-        torch.tensor([KEY]),
-    )
-    whole = augment(before, Draws(key, 20))
+    augment, before, key = of_yaml(name), images(20)[None], torch.tensor([KEY])
     parts = [augment(before[:, :7], Draws(key, 7)), augment(before[:, 7:], Draws(key, 13, first=7))]
-    assert torch.equal(torch.cat(parts, dim=1), whole)
+    assert torch.equal(torch.cat([seen(part) for part in parts], dim=1), seen(augment(before, Draws(key, 20))))

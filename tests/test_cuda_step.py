@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from runner import draws
+from runner.augment import AUGMENTATIONS
 from runner.build import Examples, Parts, build
 from runner.config import RunConfig
 from runner.data import load_for
@@ -39,7 +40,8 @@ RUNS: dict[str, Sequence[tuple[str, ...]]] = {
     "paths and a mapped layer": [("model=inception_mini",), ("model=inception_mini", "activation=elu")],
     "depthwise": [("model=mobilenet_mini", "schedule=cosine"), ("model=mobilenet_mini", "optim.lr=0.1")],
     "optimizers": [("model=mlp", f"optim={name}") for name in OPTIMIZERS],
-    "augmentations": [("model=convnet", "augment=photometric"), ("model=convnet", "augment=crop_flip")],
+    "augmentations": [("model=convnet", f"augment={name}") for name in AUGMENTATIONS],
+    "mixed labels": [("model=convnet", "augment=mixup"), ("model=convnet", "augment=mixup", "augment.alpha=0.2")],
     "one output": [("model=logistic", "data.kinds=2")],
 }
 CUDA = torch.device("cuda", 0)

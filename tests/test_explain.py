@@ -24,7 +24,8 @@ ONE = [
     ("train=smok", "train=smok: no such choice; there are long, protocol, smoke (nearest: 'smoke')"),
     (
         "augment=qqq",
-        "augment=qqq: no such choice; there are brightness, contrast, crop_flip, flip, none, photometric",
+        "augment=qqq: no such choice; there are brightness, contrast, crop_flip, cutmix, cutout, flip, mixup, "
+        "none, photometric, randaugment, translate",
     ),
     ("optim.lrr=1", "optim.lrr: no such option; optim has lr, betas, eps, weight_decay (nearest: 'lr')"),
     ("model.widht=3", "model.widht: no such option; model has convs_per_stage, width, norm (nearest: 'width')"),

@@ -126,6 +126,11 @@ ALIKE: dict[str, Changes] = {
     "contrast": ("augment.lower=0.9", "augment.upper=3"),
     "photometric": ("augment.delta=5", "augment.upper=3"),
     "crop_flip": ("augment.padding=1",),
+    "translate": ("augment.pixels=1",),
+    "cutout": ("augment.size=3", "augment.padding=0"),
+    "mixup": ("augment.alpha=0.3", "augment.padding=1"),
+    "cutmix": ("augment.alpha=0.3", "augment.probability=1"),
+    "randaugment": ("augment.ops=1", "augment.magnitude=20", "augment.cutout=0"),
 }
 """The same augmentation with other numbers, or another seed where it has none."""
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from runner.activations import ACTIVATIONS
-from runner.augment import AUGMENTATIONS
+from runner.augment import AUGMENTATIONS, Blend
 from runner.build import Parts
 from runner.choose import choose
 from runner.config import Choice, RunConfig
 from runner.draws import Draw
-from runner.losses import LOSSES
+from runner.losses import LOSSES, Mixture
 from runner.optim import OPTIMIZERS
 from runner.stack.member import Member
 from runner.stack.mixed import Mixed
@@ -36,7 +36,7 @@ class Shared:
     Attributes:
         parts: of one of the runs.
         networks: the form of their network for all of them.
-        loss: from logits, labels and smoothing to one number a run.
+        loss: from logits, labels, smoothing and what was mixed in to one number a run.
         clips: whether some run has its gradient clipped.
         optim, augment: what they chose.
         made: makes the program of a function; see `Train.compile`.
@@ -50,7 +50,7 @@ class Shared:
         """
         self.parts, self._config = parts, configs[0]
         self.clips = any(config.train.clip is not None for config in configs)
-        self.loss: Callable[[Tensor, Tensor, Tensor], Tensor] = LOSSES[configs[0].train.loss]
+        self.loss: Callable[[Tensor, Tensor, Tensor, Mixture | None], Tensor] = LOSSES[configs[0].train.loss]
         self._activations = list({repr(config.activation): config.activation for config in configs}.values())
         kinds = [choose(ACTIVATIONS, activation)() for activation in self._activations]
         several = kinds if len(kinds) > 1 else ()
@@ -142,14 +142,35 @@ def masks(chosen: Tensor, kinds: int) -> list[Tensor]:
     return [chosen == number for number in range(kinds)] if kinds > 1 else []
 
 
+Augmentation = Callable[[Tensor, Draw], Tensor | Blend]
+
+
 def augmented(
-    images: Tensor, draw: Draw, augmentations: Sequence[Callable[[Tensor, Draw], Tensor]], kinds: Tensor
-) -> Tensor:
-    """The images of each run [runs, batch, ...], changed by the augmentation of its kind."""
-    changed, *others = [augment(images, draw) for augment in augmentations]
-    for other, mask in zip(others, masks(kinds, len(augmentations))[1:], strict=False):
-        changed = torch.where(mask[:, None, None, None, None], other, changed)
-    return changed
+    images: Tensor, draw: Draw, augmentations: Sequence[Augmentation], kinds: Tensor, *, mixing: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The images of each run [runs, batch, ...], changed by the augmentation of its kind.
+
+    Args:
+        mixing: whether images may be mixed with others.
+
+    Returns:
+        The images, and where some kind mixes them the share of the partner in each, [runs, batch].
+    """
+    found = [augment(images, draw) for augment in augmentations]
+    blends = [one for one in found if isinstance(one, Blend)]
+    if not mixing or not blends:
+        return _by_kind([one.apart if isinstance(one, Blend) else one for one in found], kinds), None
+    unmixed = torch.zeros_like(blends[0].share)
+    changed = _by_kind([one.images if isinstance(one, Blend) else one for one in found], kinds)
+    return changed, _by_kind([one.share if isinstance(one, Blend) else unmixed for one in found], kinds)
+
+
+def _by_kind(found: Sequence[Tensor], kinds: Tensor) -> Tensor:
+    """Of each run what was found for its kind, [runs, ...]."""
+    own, *others = found
+    for other, mask in zip(others, masks(kinds, len(found))[1:], strict=False):
+        own = torch.where(mask.view(-1, *[1] * (own.dim() - 1)), other, own)
+    return own
 
 
 def _without_rate(optim: Choice) -> Choice:

@@ -187,7 +187,7 @@ class Stack:
                 images = shared.parts.as_float(examples[0].gathered(some[:1] if same else some))
                 if augment:
                     draw = Draws(self.rows["key.augment-test"][index], some.shape[1], first)
-                    images = augmented(images, draw, augmentations, kinds)
+                    images, _ = augmented(images, draw, augmentations, kinds, mixing=False)
                     first += some.shape[1]
                 found.append(networks(shared.parts.scale(images), leaves, buffers))
         return torch.cat(found, dim=1).to(shared.parts.exact)

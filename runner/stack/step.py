@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from runner import draws
+from runner.augment import partners
 from runner.draws import Draw, asked
-from runner.losses import predicted
+from runner.losses import Mixture, predicted
 from runner.optim import Rule
 from runner.stack.ahead import Ahead
 from runner.stack.feed import Feed
@@ -43,7 +44,7 @@ class Step:
         image = torch.zeros(len(self._rows["step"]), 1, channels, height, width, device=self.tick.device)
 
         def augment(draw: Draw) -> None:
-            augmented(image, draw, self._augmentations, self._rows["augment.kind"])
+            augmented(image, draw, self._augmentations, self._rows["augment.kind"], mixing=True)
 
         return asked(augment, image.shape[:2], image.device)
 
@@ -61,31 +62,33 @@ class Step:
     def __call__(self) -> None:
         """Does it."""
         rows, step, networks = self._rows, self._rows["step"], self._shared.networks
-        images, labels = self._fetched()
+        images, labels, mixed = self._fetched()
         networks.about.activations = self._shared.activations(rows["activation"])
         if networks.draws:
             networks.about.keys = draws.fold(rows["key.dropout"], step)
         leaves = [leaf.detach().requires_grad_() for leaf in networks.leaves(rows["weights"])]
         logits, *others = networks.heads(networks(images, leaves, self._buffers).to(self._shared.parts.exact))
-        losses = self._shared.loss(logits, labels, rows["smoothing"])
+        losses = self._shared.loss(logits, labels, rows["smoothing"], mixed)
         total = losses
         for other, weight in zip(others, networks.auxiliary, strict=True):
-            total = total + weight * self._shared.loss(other, labels, rows["smoothing"])
+            total = total + weight * self._shared.loss(other, labels, rows["smoothing"], mixed)
         gradient = networks.gradient(total.sum(), leaves)
         with torch.no_grad():
             gradient = self._clipped(gradient)
             self._updated(gradient, self._ahead.rates(self.tick), (step + 1)[:, None].double())
-            self._counted(losses.detach(), logits.detach(), labels)
+            self._counted(losses.detach(), logits.detach(), mixed.larger(labels) if mixed else labels)
             step += 1
             self.tick += 1
 
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        """The images of every run's step as the networks see them, and their labels [runs, batch]."""
+    def _batch(self) -> tuple[Tensor, Tensor, Mixture | None]:
+        """The images of every run's step as the networks see them, their labels [runs, batch], what is mixed in."""
         parts, which = self._shared.parts, self._ahead.images(self.tick)
         stored = self.feed.batch if self.feed else parts.training.images[which]
         draw = self._ahead.draws(self.tick)
-        images = augmented(parts.as_float(stored), draw, self._augmentations, self._rows["augment.kind"])
-        return parts.scale(images), parts.training.labels[which]
+        kinds, labels = self._rows["augment.kind"], parts.training.labels[which]
+        images, share = augmented(parts.as_float(stored), draw, self._augmentations, kinds, mixing=True)
+        mixed = None if share is None else Mixture(partners(labels), share)
+        return parts.scale(images), labels, mixed
 
     def _clipped(self, gradient: Tensor) -> Tensor:
         if not self._shared.clips:
