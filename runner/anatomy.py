@@ -11,6 +11,7 @@ from runner.config import RunConfig
 from runner.data import load
 from runner.footprint import largest_batch, step_memory
 from runner.models.network import Shape
+from runner.models.statements import STATEMENTS
 from runner.outline import Line, outline
 from runner.settle import settled
 
@@ -48,7 +49,7 @@ def anatomy(config: RunConfig, given: Input | None, say: Callable[[str], None]) 
         [config] = settled([config], lambda line: say(line) if line.startswith("precision") else None)
     parts = bare(config, given.shape, given.classes, torch.device("meta"))
     layers = outline(parts.network, torch.zeros(1, *given.shape, device="meta", dtype=parts.exact))
-    return _table(layers), [*_totals(layers), *_memory(config, given)]
+    return _table(layers), [*_totals(layers), *_statements(config, given, layers), *_memory(config, given)]
 
 
 def _table(layers: Sequence[Line]) -> Table:
@@ -66,6 +67,15 @@ def _totals(layers: Sequence[Line]) -> Iterator[str]:
     training = f" ({aside:,} of them in training only)" if aside else ""
     yield f"parameters: {parameters:,}{training}"
     yield f"multiply-adds of one image: {sum(line.multiply_adds for line in layers):,}"
+
+
+def _statements(config: RunConfig, given: Input, layers: Sequence[Line]) -> Iterator[str]:
+    """What document 001 says of the network, where it is made for ImageNet's images as there."""
+    if given.classes != 1000 or min(given.shape[1:]) < 224:
+        return
+    parameters = sum(line.parameters for line in layers if line.shape)
+    for statement in STATEMENTS.get(config.model.name, ()):
+        yield statement.beside(parameters, sum(line.multiply_adds for line in layers))
 
 
 def _memory(config: RunConfig, given: Input) -> Iterator[str]:

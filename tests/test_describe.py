@@ -112,3 +112,9 @@ def test_a_sweep_compares_its_cells_by_what_they_cost(tmp_path: Path) -> None:
     assert "largest batch over multiply-adds" in report.read_text() and "accuracy" not in report.read_text()
     batches = {run.data.params["model.widths"]: int(run.data.tags["largest_batch"]) for run in runs(tmp_path)[1:]}
     assert 0 < batches["[64]"] < batches["[8]"]
+
+
+def test_the_numbers_of_document_001_stand_beside_what_is_counted(tmp_path: Path) -> None:
+    told = runner(tmp_path, "describe", "model=googlenet", "model.stem=imagenet", "--size=224")
+    assert "document 001: 5 million parameters; counted: 6,624,904." in told
+    assert "document 001: 1/12 of AlexNet's 60 million; counted: 1/9.2." in told
