@@ -13,6 +13,7 @@ from runner.choose import choose
 from runner.config import ConfigError, RunConfig
 from runner.cost import forward_flops
 from runner.data import Dataset, Split
+from runner.flat import layout
 from runner.initializers import initialize
 from runner.models import MODELS
 from runner.models.network import Shape
@@ -101,7 +102,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     steps = config.steps(len(whole))
     return Parts(
         network=network,
-        rule=choose(OPTIMIZERS, config.optim)(),
+        rule=choose(OPTIMIZERS, config.optim)(layout(network)),
         factors=functools.partial(choose(SCHEDULES, config.schedule), steps=steps),
         scale=_scale(config, whole),
         training=training,

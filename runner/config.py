@@ -20,7 +20,7 @@ from runner.schema import Count, NonNegative, NonNegativeInt, Positive, ProperFr
 
 SOURCES = {
     "model": "models",
-    "optim": "optim.py",
+    "optim": "optim",
     "activation": "activations.py",
     "init": "initializers.py",
     "augment": "augment",

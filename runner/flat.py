@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -24,9 +25,19 @@ class Piece:
     def stop(self) -> int:
         return self.start + math.prod(self.shape)
 
+    @property
+    def place(self) -> slice:
+        """From start to stop."""
+        return slice(self.start, self.stop)
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether it has two and more dimensions: a weight, and no bias, norm or learned slope."""
+        return len(self.shape) > 1
+
     def part(self, vectors: Tensor) -> Tensor:
         """The parameter's numbers in each of some vectors, [n, size], a view."""
-        return vectors[:, self.start : self.stop]
+        return vectors[:, self.place]
 
     def shaped(self, part: Tensor) -> Tensor:
         """Such numbers in the parameter's shape: [n, size] to [n, *shape], a view."""
@@ -45,6 +56,28 @@ def pieces(network: nn.Module) -> tuple[Piece, ...]:
     named = list(network.named_parameters())
     ends = accumulate((parameter.numel() for _, parameter in named), initial=0)
     return tuple(Piece(name, tuple(p.shape), start) for (name, p), start in zip(named, ends, strict=False))
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How the parameters of a network lie in its vector, and what holds such vectors.
+
+    Attributes:
+        like: one number, of the vectors' precision and on their device.
+    """
+
+    pieces: tuple[Piece, ...]
+    like: Tensor
+
+    @cached_property
+    def matrices(self) -> Tensor:
+        """1 where a piece of two and more dimensions lies, 0 elsewhere, [n]."""
+        return torch.cat([self.like.new_full((p.stop - p.start,), float(p.is_matrix)) for p in self.pieces])
+
+
+def layout(network: nn.Module) -> Layout:
+    """How a network's parameters lie in its vector."""
+    return Layout(pieces(network), next(network.parameters()).detach().flatten()[0])
 
 
 def vector(network: nn.Module) -> Tensor:

@@ -6,10 +6,12 @@ from dataclasses import FrozenInstanceError, asdict, fields, replace
 from typing import Any
 
 import pytest
+from torch import nn
 
 from runner.choose import choose
 from runner.compose import compose
 from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train, from_hydra, from_plain
+from runner.flat import layout
 from runner.job import job_name
 from runner.optim import OPTIMIZERS
 from runner.words import flat
@@ -225,7 +227,8 @@ def test_a_name_that_a_table_lacks_is_answered_with_the_nearest() -> None:
         choose(OPTIMIZERS, Choice("adamm"))
     assert str(refused.value).startswith("'adamm' is not one of adam, momentum, sgd")
     assert str(refused.value).endswith("(nearest: 'adam')")
-    assert choose(OPTIMIZERS, Choice("sgd", {"lr": 0.5, "weight_decay": 0.0}))().lr == 0.5
+    sgd = Choice("sgd", {"lr": 0.5, "weight_decay": 0.0, "decays": "all"})
+    assert choose(OPTIMIZERS, sgd)(layout(nn.Linear(2, 2))).lr == 0.5
 
 
 def test_other_images_are_another_job() -> None:

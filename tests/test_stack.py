@@ -84,7 +84,11 @@ NUMBERS: dict[str, Changes] = {
     "momentum": ("optim.lr=0.03", "optim.momentum=0.5", "optim.weight_decay=0.01"),
     "nesterov": ("optim.lr=0.03", "optim.momentum=0.5", "optim.weight_decay=0.01"),
     "rmsprop": ("optim.lr=3e-3", "optim.alpha=0.99", "optim.momentum=0.5", "optim.weight_decay=0.01"),
-    "sgd": ("optim.lr=0.1", "optim.weight_decay=0.01"),
+    "sgd": ("optim.lr=0.1", "optim.weight_decay=0.01", "optim.decays=weights"),
+    "lion": ("optim.lr=1e-3", "optim.betas=[0.8,0.9]", "optim.weight_decay=0.1"),
+    "lamb": ("optim.lr=0.03", "optim.betas=[0.8,0.99]", "optim.eps=1e-4", "optim.weight_decay=0.1"),
+    "adafactor": ("optim.lr=0.03", "optim.beta2_decay=-0.5", "optim.d=0.5", "optim.weight_decay=0.1"),
+    "muon": ("optim.lr=0.01", "optim.momentum=0.5", "optim.adamw_factor=0.2", "optim.weight_decay=0.1"),
 }
 """Other numbers than the shipped ones."""
 
@@ -102,7 +106,7 @@ def test_all_optimizers_may_be_in_one_stack() -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_runs_may_differ_in_activation(name: str) -> None:
-    other = "tanh" if name == "relu" else "relu"
+    other = "tanh" if name in ("relu", "relu6") else "relu"
     assert_as_alone(*((*CONVOLUTIONS, *run) for run in [(f"activation={name}",), (f"activation={other}",)]))
 
 

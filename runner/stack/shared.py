@@ -14,6 +14,7 @@ from runner.build import Parts
 from runner.choose import choose
 from runner.config import Choice, RunConfig
 from runner.draws import Draw
+from runner.flat import layout
 from runner.losses import LOSSES, Mixture
 from runner.optim import OPTIMIZERS
 from runner.stack.member import Member
@@ -39,6 +40,7 @@ class Shared:
         loss: from logits, labels, smoothing and what was mixed in to one number a run.
         clips: whether some run has its gradient clipped.
         optim, augment: what they chose.
+        layout: of the weights in a row.
         made: makes the program of a function; see `Train.compile`.
     """
 
@@ -59,7 +61,8 @@ class Shared:
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
         self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])
-        self._vectors = max(choose(OPTIMIZERS, config.optim)().vectors for config in configs)
+        self.layout = layout(parts.network)
+        self._vectors = max(choose(OPTIMIZERS, config.optim)(self.layout).vectors for config in configs)
         self._records = max(config.track.records for config in configs)
 
     @property

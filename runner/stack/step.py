@@ -31,7 +31,7 @@ class Step:
         self.tick = torch.zeros(1, dtype=torch.int64, device=device)
         images = shared.parts.training.images
         self.feed = None if shared.resident else Feed(images, (size, shared.batch), device)
-        self._rules: list[Rule] = [make() for make in shared.optim.functions()]
+        self._rules: list[Rule] = [make(shared.layout) for make in shared.optim.functions()]
         self._augmentations = shared.augment.functions()
         self._ahead = Ahead(shared.parts, size, self._purposes())
         self._memory = rows["memory"].unbind(1)
