@@ -137,7 +137,7 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
         examples = Examples(images, labels, torch.arange(len(images)))
     return Parts(
         network=network,
-        rule=choose(OPTIMIZERS, config.optim)(),
+        rule=choose(OPTIMIZERS, config.optim)(layout(network)),
         factors=functools.partial(choose(SCHEDULES, config.schedule), steps=config.steps(len(images))),
         scale=_scale(replace(config, data=replace(config.data, scale="symmetric")), examples),
         training=examples,
