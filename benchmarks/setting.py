@@ -16,7 +16,7 @@ from timing import Measured, Missing
 from runner.compose import compose
 from runner.config import from_hydra
 from runner.data import load
-from runner.data.cifar10 import find
+from runner.data.cifar10 import CIFAR10
 
 BATCH = 20
 
@@ -59,7 +59,7 @@ class Setting:
     def data(self) -> tuple[str, ...]:
         """CIFAR-10 where `$RUNNER_DATA` has it; images of its shape elsewhere, fewer of them at a smaller scale."""
         root = Path(os.environ.get("RUNNER_DATA", ours.ROOT / "data")).expanduser().absolute()
-        if self.scale >= 1 and find(root) is not None:
+        if self.scale >= 1 and CIFAR10.find(root) is not None:
             return ("data=cifar10", f"data.root={root}", "data.download=false")
         train, test = (f"data.{side}={self.count(n, 200)}" for side, n in (("train", 50_000), ("test", 10_000)))
         return ("data=synthetic", "data.size=32", train, test)

@@ -51,12 +51,21 @@ class Data(Choice):
         classes: the classes to keep, by index, renumbered from 0; None for all.
         scale: `symmetric` maps 0..255 to [-1, 1]; `standard` subtracts each channel's training mean and divides
             by its standard deviation; `raw` leaves 0..255.
+        size: height and width; None for the images' own.
+        resize: how an image comes to `size`, bilinearly with antialiasing: `crop` resizes its short side and cuts
+            the long one at the centre, `stretch` resizes both sides, `pad` resizes the long one and adds zeros.
+        channels: 1 for grey (the luma of ITU-R BT.601), 3 for colour (grey three times); None for the images' own.
+        workers: processes that decode pictures; None for one a core.
         note: why this source was taken, where it was not the person who chose it.
     """
 
     root: str = "data"
     classes: tuple[NonNegativeInt, ...] | None = None
     scale: Literal["symmetric", "standard", "raw"] = "symmetric"
+    size: Count | None = None
+    resize: Literal["crop", "stretch", "pad"] = "crop"
+    channels: Literal[1, 3] | None = None
+    workers: Count | None = None
     note: str = ""
 
 
@@ -190,7 +199,9 @@ class RunConfig:
         plain = asdict(self)
         for place in ("track", "device", "threads", "out", "fresh"):
             del plain[place]
-        del plain["data"]["root"], plain["data"]["note"]
+        for place in ("root", "note", "workers"):
+            del plain["data"][place]
+        _forget_what_changes_nothing(plain["data"])
         for place in ("checkpoint_seconds", "loader", "compile"):
             del plain["train"][place]
         if self.train.epochs is not None:
@@ -213,6 +224,14 @@ class RunConfig:
     def identity(self) -> str:
         """Twelve hexadecimal digits, equal for two configurations exactly when they ask for the same numbers."""
         return digest(self.what())
+
+
+def _forget_what_changes_nothing(data: dict[str, Any]) -> None:
+    """So that images as they are have the name that they had before there were policies."""
+    if data["size"] is None:
+        del data["size"], data["resize"]
+    if data["channels"] is None:
+        del data["channels"]
 
 
 def digest(plain: Any) -> str:

@@ -216,6 +216,8 @@ class Running:
             leave_artifacts(
                 self.tracker, Path(folder), self.config, self.parts, self.course, self.course.test_logits
             )
+            if self.dataset.files is not None:
+                self.tracker.artifact(self.dataset.files, "data")
         most = self._largest_batch()
         if most is not None:
             self.tracker.tag("largest_batch", str(most))

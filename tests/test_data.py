@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from runner.config import ConfigError, Data
 from runner.data import DATA, Dataset, load, resolve
 from runner.data.auto import shipped
 
-TINY = Data("synthetic", {"train": 40, "test": 10, "size": 8, "channels": 3, "kinds": 4, "seed": 0}, root="nowhere")
+TINY = Data("synthetic", {"train": 40, "test": 10, "kinds": 4, "seed": 0}, root="nowhere", size=8)
+SHARED = get_type_hints(Data, include_extras=True)
 PAGES = sorted((places.conf() / "data").glob("*.yaml"))
 
 
@@ -42,9 +44,9 @@ def test_a_page_gives_each_option_of_its_source_a_value_that_fits(page: Path) ->
     plain = OmegaConf.to_container(OmegaConf.load(page))
     assert isinstance(plain, dict)
     kinds = schema.options(Path(config.__file__).parent / "data", page.stem)
-    assert list(plain) == ["name", *kinds]
+    assert [*kinds] == [option for option in plain if option not in SHARED]
     assert plain["name"] == page.stem
-    for option, kind in kinds.items():
+    for option, kind in ({key: SHARED.get(key) or kinds[key] for key in plain}).items():
         assert plain[option] == "???" or schema.checked(plain[option], kind) is not None
 
 
@@ -56,7 +58,7 @@ def test_no_option_of_a_source_hides_one_that_all_sources_have(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["digits", "synthetic"])
 def test_what_needs_no_file_is_uint8_images_of_every_class_on_both_sides(name: str) -> None:
-    dataset = load(Data(name, shipped(name)))
+    dataset = load(shipped(name))
     for split in (dataset.train, dataset.test):
         assert split.images.dtype == np.uint8 and split.images.ndim == 4
         assert split.labels.dtype == np.int64 and split.labels.shape == split.images.shape[:1]
@@ -64,7 +66,7 @@ def test_what_needs_no_file_is_uint8_images_of_every_class_on_both_sides(name: s
 
 
 def test_digits_are_1497_and_300_grey_images_that_use_the_whole_range() -> None:
-    dataset = load(Data("digits", shipped("digits")))
+    dataset = load(shipped("digits"))
     assert dataset.train.images.shape == (1497, 32, 32, 1)
     assert dataset.test.images.shape == (300, 32, 32, 1)
     assert dataset.train.images.min() == 0 and dataset.train.images.max() == 255
@@ -73,7 +75,7 @@ def test_digits_are_1497_and_300_grey_images_that_use_the_whole_range() -> None:
 
 def test_more_digits_held_out_than_there_are_is_refused() -> None:
     with pytest.raises(ConfigError, match="data.test=1797 of 1797 images"):
-        load(Data("digits", {**shipped("digits"), "test": 1797}))
+        load(replace(shipped("digits"), options={"test": 1797, "split_seed": 0}))
 
 
 def test_synthetic_images_are_told_apart_by_the_nearest_training_mean() -> None:
@@ -137,7 +139,8 @@ def test_a_choice_of_a_person_is_resolved_to_itself_in_silence() -> None:
 def test_auto_without_cifar10_is_digits_and_says_why_here_and_in_a_later_load(tmp_path: Path) -> None:
     said: list[str] = []
     found = resolve(Data("auto", {"download": False}, root=str(tmp_path), classes=(0, 1)), said.append)
-    assert (found.name, found.options, found.classes) == ("digits", shipped("digits"), (0, 1))
+    assert replace(found, root="data", note="", classes=None) == shipped("digits")
+    assert found.classes == (0, 1)
     assert said == [f"data: digits, because {found.note}"]
     assert f"CIFAR-10 is not under {tmp_path}" in load(found).note == found.note
 
@@ -149,10 +152,9 @@ def test_auto_that_was_not_resolved_loads_the_same() -> None:
 
 
 def test_a_warm_load_imports_neither_torch_nor_a_decoder() -> None:
-    load(Data("digits", shipped("digits")))
+    load(shipped("digits"))
     code = (
-        "import sys; from runner.config import Data; from runner.data import load; from runner.data.auto "
-        "import shipped; load(Data('digits', shipped('digits'))); "
+        "import sys; from runner.data import load; from runner.data.auto import shipped; load(shipped('digits')); "
         "print({'torch', 'PIL', 'sklearn', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

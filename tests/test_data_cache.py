@@ -12,7 +12,8 @@ import pytest
 from runner.config import ConfigError
 from runner.data.cache import ARRAYS, cache, kept
 from runner.data.dataset import Split
-from runner.data.source import Decoded, Source
+from runner.data.shape import Shape
+from runner.data.source import Decoded, Source, from_memory
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def decode(log: Path) -> Decoded:
+def read(log: Path) -> Decoded:
     """Leaves a line in the log each time it is called."""
     with log.open("a") as file:
         file.write("decoded\n")
@@ -32,7 +33,7 @@ def decode(log: Path) -> Decoded:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
-    return Source("made", "here", {"size": 2}, partial(decode, tmp_path / "log"))
+    return from_memory("made", "here", {"size": 2}, partial(read, tmp_path / "log"), Shape())
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_source_is_decoded_once(source: Source, decodings: Callable[[], int]) 
     one, other = kept(source), kept(source)
     assert decodings() == 1
     assert one.digest == other.digest and one.classes == ("a", "b")
-    assert np.array_equal(one.train.images, source.decode().train.images)
+    assert np.array_equal(one.train.images, np.arange(48).reshape(4, 2, 2, 3))
 
 
 def test_another_stamp_is_another_entry(source: Source, own_cache: Path) -> None:
@@ -95,7 +96,7 @@ def test_what_a_killed_process_left_half_written_is_cleared(source: Source, own_
 
 
 def test_a_source_that_cannot_be_decoded_leaves_no_entry(source: Source, own_cache: Path) -> None:
-    def broken() -> Decoded:
+    def broken(folder: Path, workers: int | None) -> tuple[str, ...]:
         raise ConfigError("damaged")
 
     with pytest.raises(ConfigError, match="damaged"):

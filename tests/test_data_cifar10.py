@@ -19,9 +19,12 @@ from PIL import Image
 from runner import places
 from runner.config import ConfigError, Data
 from runner.data import Dataset, load, resolve
-from runner.data.batches import TEST, TRAIN, batch
-from runner.data.cifar10 import ARCHIVE, CLASSES, FOLDER, NotHere
+from runner.data.batches import batch
+from runner.data.cifar10 import CIFAR10, CLASSES, TEST, TRAIN
 from runner.data.download import Address
+from runner.data.published import Content, NotHere
+
+FOLDER, ARCHIVE = *CIFAR10.folders, "cifar-10-python.tar.gz"
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +180,7 @@ def python_2_batch() -> bytes:
 
 
 def test_a_batch_that_python_2_wrote_is_read_a_plane_a_colour() -> None:
-    split = batch(python_2_batch(), "data_batch_1", classes=10)
+    split = batch(Content("data_batch_1", python_2_batch()), "CIFAR-10", b"labels", 10)
     assert split.labels.tolist() == [6, 9]
     assert split.images.shape == (2, 32, 32, 3) and (split.images[1] == 2).all()
 
@@ -197,14 +200,14 @@ def test_a_batch_that_python_2_wrote_is_read_a_plane_a_colour() -> None:
 )
 def test_a_batch_with_something_else_in_it_is_refused(fields: object) -> None:
     with pytest.raises(ConfigError, match="some_batch is not a batch of CIFAR-10"):
-        batch(pickle.dumps(fields), "some_batch", classes=10)
+        batch(Content("some_batch", pickle.dumps(fields)), "CIFAR-10", b"labels", 10)
 
 
 def test_damaged_batches_are_refused_wherever_the_damage_is() -> None:
     content = python_2_batch()
     for place in (*range(0, 200, 3), *range(len(content) - 30, len(content))):
         with pytest.raises(ConfigError, match="is not a batch of CIFAR-10"):
-            batch(content[:place], "some_batch", classes=10)
+            batch(Content("some_batch", content[:place]), "CIFAR-10", b"labels", 10)
 
 
 class SilentHandler(SimpleHTTPRequestHandler):

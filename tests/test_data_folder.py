@@ -4,7 +4,9 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,9 @@ from runner.config import ConfigError, Data
 from runner.data import Dataset, load, tree
 from runner.data.auto import shipped
 from runner.data.cache import cache
-from runner.data.folder import is_held_out
+from runner.data.decode import decode
+from runner.data.shape import Shape
+from runner.data.split import is_held_out
 
 FORMATS = {".tar": "tar", ".tar.gz": "gztar", ".tgz": "gztar", ".tar.xz": "xztar", ".zip": "zip"}
 
@@ -42,9 +46,10 @@ def pack(folder: Path, suffix: str) -> Path:
     return Path(made).rename(folder.with_name(folder.name + suffix))
 
 
-def read(path: Path | str, root: Path | str = "nowhere", **options: object) -> Dataset:
-    chosen = {**shipped("folder"), "path": str(path), "size": 16, "test": 0.5, **options}
-    return load(Data("folder", chosen, root=str(root)))
+def read(path: Path | str, root: Path | str = "nowhere", **options: Any) -> Dataset:
+    own = {"path": str(path), "test": 0.5, "split_seed": 0}
+    chosen = {key: options.pop(key, value) for key, value in own.items()}
+    return load(Data("folder", chosen, root=str(root), **{"size": 16, **options}))
 
 
 @pytest.fixture
@@ -211,11 +216,11 @@ def test_an_unreadable_picture_is_named(content: bytes | None, flowers: Path) ->
         read(flowers)
 
 
-def test_a_picture_that_goes_while_the_tree_is_read_is_named(flowers: Path) -> None:
+def test_a_picture_that_goes_while_the_tree_is_read_is_named(flowers: Path, tmp_path: Path) -> None:
     found = tree.survey(flowers)
     (flowers / "rose" / "3.jpg").unlink()
     with pytest.raises(ConfigError, match="changed while it was read: rose/3.jpg is gone"):
-        tree.decoded(found, found.sides["all"], {}, size=16)
+        decode(found, found.sides["all"], {}, Shape(16), tmp_path, 1)
 
 
 def test_a_class_without_pictures_is_named(flowers: Path) -> None:
@@ -267,13 +272,13 @@ def test_nothing_is_extracted_to_disk(flowers: Path) -> None:
     archive = pack(flowers, ".tar.xz")
     shutil.rmtree(flowers)
     read(archive)
-    assert {path.suffix for path in cache().rglob("*") if path.is_file()} == {".npy", ".json", ".lock"}
+    assert {path.suffix for path in cache().rglob("*") if path.is_file()} == {".npy", ".json", ".lock", ".csv"}
     assert not flowers.exists()
 
 
 def test_the_flower_photos_are_five_classes_split_nine_to_one(capsys: pytest.CaptureFixture[str]) -> None:
     archive = real("flower_photos-64px.tar.xz", capsys)
-    dataset = read(archive, size=64, test=0.1)
+    dataset = load(replace(shipped("flowers"), root=str(archive.parent), size=64))
     assert dataset.classes == ("daisy", "dandelion", "roses", "sunflowers", "tulips")
     assert len(dataset.train.labels) + len(dataset.test.labels) == 3670
     assert 300 < len(dataset.test.labels) < 440

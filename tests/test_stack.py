@@ -22,7 +22,7 @@ from runner.train import Record, train
 DENSE = ("model=mlp", "model.widths=[6,5]")
 CONVOLUTIONS = ("model=convnet", "model.width=3")
 SMALL = (
-    *("data=synthetic", "data.size=8", "data.channels=2", "data.kinds=3", "data.train=42", "data.test=10"),
+    *("data=synthetic", "data.size=8", "data.channels=3", "data.kinds=3", "data.train=42", "data.test=10"),
     *("train.batch=4", "train.steps=100", "train.eval_every=50", "track.records=10"),
     *("train.precision=fp64", "threads=1", "device=cpu", "track=off"),
 )

@@ -12,10 +12,17 @@ from runner.config import ConfigError, Data, RunConfig
 from runner.data.auto import auto, shipped
 from runner.data.cache import kept
 from runner.data.cifar10 import cifar10
+from runner.data.cifar100 import cifar100
 from runner.data.dataset import Dataset, Split
 from runner.data.digits import digits
+from runner.data.fashion_mnist import fashion_mnist
+from runner.data.flowers import flowers
 from runner.data.folder import folder
+from runner.data.imagenet import imagenet
+from runner.data.mnist import mnist
+from runner.data.shape import Shape
 from runner.data.source import Source
+from runner.data.svhn import svhn
 from runner.data.synthetic import synthetic
 
 __all__ = ["DATA", "Dataset", "Split", "load", "load_for", "resolve"]
@@ -23,8 +30,14 @@ __all__ = ["DATA", "Dataset", "Split", "load", "load_for", "resolve"]
 DATA: dict[str, Callable[..., Source]] = {
     "auto": auto,
     "cifar10": cifar10,
+    "cifar100": cifar100,
     "digits": digits,
+    "fashion_mnist": fashion_mnist,
+    "flowers": flowers,
     "folder": folder,
+    "imagenet": imagenet,
+    "mnist": mnist,
+    "svhn": svhn,
     "synthetic": synthetic,
 }
 
@@ -36,7 +49,7 @@ def load(data: Data) -> Dataset:
         ConfigError: it is not there, damaged, or has not what was asked of it.
     """
     source = _source(data)
-    dataset = replace(kept(source), note=data.note or source.note)
+    dataset = replace(kept(source, data.workers), note=data.note or source.note)
     if data.classes is not None:
         dataset = dataset.only(data.classes)
     for side, split in (("training", dataset.train), ("test", dataset.test)):
@@ -69,12 +82,13 @@ def resolve(data: Data, say: Callable[[str], None]) -> Data:
     if data.name != "auto":
         return data
     source = _source(data)
-    options = shipped(source.name)
-    options |= {key: value for key, value in data.options.items() if key in options}
+    own = shipped(source.name)
+    options = {key: data.options.get(key, value) for key, value in own.options.items()}
+    size = own.size if data.size is None else data.size
     say(f"data: {source.name}, because {source.note}")
-    return replace(data, name=source.name, options=options, note=source.note)
+    return replace(data, name=source.name, options=options, size=size, note=source.note)
 
 
 def _source(data: Data) -> Source:
-    source: Source = choose(DATA, data)(Path(data.root).expanduser())
+    source: Source = choose(DATA, data)(Path(data.root).expanduser(), Shape.of(data))
     return source

@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
 from runner import places
-from runner.data.cifar10 import NotHere, cifar10
+from runner.config import Data
+from runner.data.cifar10 import cifar10
 from runner.data.digits import digits
+from runner.data.published import NotHere
+from runner.data.shape import Shape
 from runner.data.source import Source
 
 
-def auto(root: Path, *, download: bool) -> Source:
+def auto(root: Path, shape: Shape, *, download: bool) -> Source:
     """CIFAR-10 if it is under `root` or can be downloaded, else digits; the source's note says why.
 
     Args:
@@ -20,14 +22,16 @@ def auto(root: Path, *, download: bool) -> Source:
         download: whether it may be downloaded.
     """
     try:
-        found = cifar10(root, download=download)
+        found = cifar10(root, shape, download=download)
     except NotHere as problem:
-        return replace(digits(root, **shipped("digits")), note=str(problem))
+        own = shipped("digits")
+        return replace(digits(root, shape.or_size(own.size), **own.options), note=str(problem))
     return replace(found, note=f"CIFAR-10 is at {found.where}")
 
 
-def shipped(name: str) -> dict[str, Any]:
-    """The options of a source as its own YAML file has them."""
+def shipped(name: str) -> Data:
+    """A source as its own YAML file has it."""
     plain = OmegaConf.to_container(OmegaConf.load(places.conf() / "data" / f"{name}.yaml"))
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items() if key != "name"}
+    shared = {str(key): plain.pop(key) for key in list(plain) if key in Data.__dataclass_fields__}
+    return Data(**shared, options={str(key): value for key, value in plain.items()})

@@ -3,6 +3,8 @@
     <cache>/cifar10-5f0c…/          named after the source's stamp, so a changed source is another entry
         meta.json                   classes, digest, and the shape of each array
         train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
+        files.csv                   of class folders: which file is on which side
+    <cache>/cifar10-5f0c….partial/  an entry that is being made; one of pictures goes on where it was killed
     <cache>/cifar10-5f0c….lock      held by the one process that decodes; the others wait for it
 
 Any entry may be deleted at any time; it is decoded again when it is needed.
@@ -15,17 +17,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from runner import config
 from runner.config import ConfigError
 from runner.data.dataset import Dataset, Split, digest
-from runner.data.source import Decoded, Source
+from runner.data.decode import FILES
+from runner.data.hands import HandLost
+from runner.data.rows import mapped
+from runner.data.source import Source
 
-FORMAT = 1
+FORMAT = 2
 """Rises whenever the files here, or what the sources decode to, change."""
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -38,11 +39,11 @@ def cache() -> Path:
     return Path(own or os.path.join(users, "runner")).expanduser()
 
 
-def kept(source: Source) -> Dataset:
-    """The images of a source, from the cache; they are decoded where they are not in it.
+def kept(source: Source, workers: int | None = None) -> Dataset:
+    """The images of a source, from the cache; they are decoded where they are not in it, by so many processes.
 
     The arrays are mapped copy-on-write: read from disk as they are used, shared between processes, and what
-    is written to them never reaches the disk.
+    is written to them never reaches the disk. They may be larger than the memory.
 
     Raises:
         ConfigError: the source cannot be decoded, or the cache cannot be written.
@@ -51,7 +52,7 @@ def kept(source: Source) -> Dataset:
     found = _opened(entry, source)
     if found is None:
         with _lock(entry):
-            found = _opened(entry, source) or _made(entry, source)
+            found = _opened(entry, source) or _made(entry, source, workers)
     return found
 
 
@@ -59,19 +60,29 @@ def _opened(entry: Path, source: Source) -> Dataset | None:
     """The entry, unless it is missing or damaged."""
     try:
         meta = json.loads((entry / "meta.json").read_bytes())
-        arrays = [np.load(entry / f"{name}.npy", mmap_mode="c") for name in ARRAYS]
+        arrays = [mapped(entry / f"{name}.npy") for name in ARRAYS]
         whole = [list(array.shape) for array in arrays] == meta["shapes"]
         classes, contents = tuple(meta["classes"]), str(meta["digest"])
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
     train, test = Split(*arrays[:2]), Split(*arrays[2:])
-    return Dataset(source.name, classes, train, test, contents, source.where) if whole else None
+    files = entry / FILES if (entry / FILES).exists() else None
+    return Dataset(source.name, classes, train, test, contents, source.where, files=files) if whole else None
 
 
-def _made(entry: Path, source: Source) -> Dataset:
-    decoded = source.decode()
+def _made(entry: Path, source: Source, workers: int | None) -> Dataset:
+    """Made beside, flushed, renamed. What cannot be made is cleared; what was interrupted is left to go on with."""
+    partial = entry.with_suffix(".partial")
     try:
-        _write(entry, decoded)
+        partial.mkdir(exist_ok=True)
+        _finish(partial, source.decode(partial, workers))
+        shutil.rmtree(entry, ignore_errors=True)
+        partial.rename(entry)
+    except ConfigError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    except HandLost as problem:
+        raise ConfigError(f"{problem}; the same command goes on") from problem
     except OSError as problem:
         raise ConfigError(_cannot_write(problem)) from problem
     made = _opened(entry, source)
@@ -79,29 +90,19 @@ def _made(entry: Path, source: Source) -> Dataset:
     return made
 
 
-def _write(entry: Path, decoded: Decoded) -> None:
-    """Written beside, flushed, renamed; what a killed process left there is cleared first."""
-    partial = entry.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    train, test = decoded.train, decoded.test
-    arrays: list[NDArray[Any]] = [train.images, train.labels, test.images, test.labels]
-    for name, array in zip(ARRAYS, arrays, strict=True):
-        with (partial / f"{name}.npy").open("wb") as file:
-            np.save(file, array)
-            file.flush()
-            os.fsync(file.fileno())
+def _finish(partial: Path, classes: tuple[str, ...]) -> None:
+    """Flushes the arrays, and adds what is known of them."""
+    arrays = [mapped(partial / f"{name}.npy") for name in ARRAYS]
+    train, test = Split(*arrays[:2]), Split(*arrays[2:])
     meta = {
-        "classes": decoded.classes,
-        "digest": digest(decoded.classes, train, test),
+        "classes": classes,
+        "digest": digest(classes, train, test),
         "shapes": [array.shape for array in arrays],
     }
-    with (partial / "meta.json").open("w") as text:
-        json.dump(meta, text)
-        text.flush()
-        os.fsync(text.fileno())
-    shutil.rmtree(entry, ignore_errors=True)
-    partial.rename(entry)
+    (partial / "meta.json").write_text(json.dumps(meta))
+    for file in partial.iterdir():
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class Dataset:
         digest: 16 hexadecimal digits of the SHA-256 of its contents.
         source: the file, folder or library that it was read from.
         note: why this data set was taken, where no person chose it.
+        files: a table of which file is on which side, where it was read from class folders.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Dataset:
     digest: str
     source: str
     note: str = ""
+    files: Path | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dataset) and self.digest == other.digest

@@ -4,7 +4,7 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -29,25 +29,68 @@ class Mismatch(ConfigError):
     """A file has another checksum than it should."""
 
 
+DIGITS = {"md5": 32, "sha256": 64}
+"""The checksums that an address may have, and their lengths."""
+
+
 @dataclass(frozen=True)
 class Address:
-    """Where a file is, and the MD5 of its contents."""
+    """Where a file is, and the checksum of its contents."""
 
     url: str
-    md5: str
+    kind: str
+    checksum: str
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """From `https://host/file#md5=...`.
+        """From `https://host/file#md5=...` or `#sha256=...`.
 
         Raises:
             ConfigError: there is no checksum.
         """
         url, fragment = urldefrag(text)
-        kind, _, md5 = fragment.partition("=")
-        if kind != "md5" or len(md5) != 32:
-            raise ConfigError(f"{text}: an address must end in #md5=, followed by 32 digits")
-        return cls(url, md5.lower())
+        kind, _, checksum = fragment.partition("=")
+        if len(checksum) != DIGITS.get(kind):
+            raise ConfigError(f"{text}: an address must end in #md5= and 32 digits, or #sha256= and 64")
+        return cls(url, kind, checksum.lower())
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return self.url.rpartition("/")[2]
+
+
+def addresses(name: str, shipped: Iterable[str]) -> dict[str, list[Address]]:
+    """Where each file of a data set is to be had, by its name; several are mirrors.
+
+    `$RUNNER_CIFAR10_URL`, and so on for each data set, has others for the files that it names: addresses in the
+    same form, with blanks between them.
+
+    Raises:
+        ConfigError: what the variable has is no address.
+    """
+    found: dict[str, list[Address]] = {}
+    for texts in (shipped, os.environ.get(f"RUNNER_{name.upper()}_URL", "").split()):
+        own: dict[str, list[Address]] = {}
+        for address in map(Address.parse, texts):
+            own.setdefault(address.file, []).append(address)
+        found |= own
+    return found
+
+
+def fetch_any(mirrors: Sequence[Address], to: Path) -> None:
+    """Puts the file at `to`, from the first address that has it.
+
+    Raises:
+        NotFetched: none has; with what each said.
+    """
+    problems = []
+    for address in mirrors:
+        try:
+            return fetch(address, to)
+        except NotFetched as problem:
+            problems.append(str(problem))
+    raise NotFetched("; ".join(problems))
 
 
 def fetch(address: Address, to: Path) -> None:
@@ -83,11 +126,11 @@ def check(path: Path, address: Address, *, what: str) -> None:
         Mismatch: it is another file, or damaged.
     """
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != address.md5:
+        found = hashlib.file_digest(file, lambda: hashlib.new(address.kind, usedforsecurity=False)).hexdigest()
+    if found != address.checksum:
         raise Mismatch(
-            f"{what} is damaged or another file: its {path.stat().st_size} bytes have md5 {found}, "
-            f"and {address.md5} was expected"
+            f"{what} is damaged or another file: its {path.stat().st_size} bytes have {address.kind} {found}, "
+            f"and {address.checksum} was expected"
         )
 
 

@@ -1,39 +1,33 @@
 """One's own pictures, in class folders."""
 
-from collections.abc import Mapping
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from runner.config import ConfigError
-from runner.data import tree
+from runner.data.decode import from_tree
 from runner.data.members import is_archive, stamp
-from runner.data.source import Decoded, Source
-from runner.schema import Count, Fraction, NonNegativeInt, nearest
+from runner.data.shape import Shape
+from runner.data.source import Source
+from runner.data.split import sides
+from runner.schema import Fraction, NonNegativeInt, nearest
 
 
-def folder(root: Path, *, path: str, size: Count, test: Fraction, split_seed: NonNegativeInt) -> Source:
+def folder(root: Path, shape: Shape, *, path: str, test: Fraction, split_seed: NonNegativeInt) -> Source:
     """Pictures in class folders, or an archive of them; see `tree`.
 
     Args:
         root: where a relative path is looked for, after the current folder.
         path: the folder or archive.
-        size: height and width; a picture's short side is resized to it, the long one cropped at the centre.
         test: the share held out, where the tree has no test folder itself.
-        split_seed: what decides which. A picture's side depends on its own path only, so it stays where
-            it is when others are added.
+        split_seed: what decides which; see `split`.
 
     Raises:
-        ConfigError: there is no such folder or archive.
+        ConfigError: there is no such folder or archive, or the pictures are given no size.
     """
     place = _place(root, path)
-    options = {"size": size, "test": test, "split_seed": split_seed}
-    return Source(
-        name="folder",
-        where=str(place.absolute()),
-        stamp={**stamp(place), **options},
-        decode=partial(_decoded, place, size, test, split_seed),
-    )
+    options = {"test": test, "split_seed": split_seed}
+    found = partial(sides, test=test, seed=split_seed)
+    return from_tree("folder", place, {**stamp(place), **options}, found, shape.sized("folder"))
 
 
 def _place(root: Path, path: str) -> Path:
@@ -44,36 +38,3 @@ def _place(root: Path, path: str) -> Path:
     looked = " and ".join(str(place.absolute()) for place in dict.fromkeys(places))
     known = [found.name for place in places if place.parent.is_dir() for found in place.parent.iterdir()]
     raise ConfigError(f"data.path={path}: no such folder or archive at {looked}{nearest(Path(path).name, known)}")
-
-
-def _decoded(place: Path, size: int, test: float, split_seed: int) -> Decoded:
-    found = tree.survey(place)
-    if "all" not in found.sides:
-        return tree.decoded(found, found.sides["train"], found.sides["test"], size)
-    everything = found.sides["all"]
-    held_out = {name: label for name, label in everything.items() if is_held_out(name, test, split_seed)}
-    training = {name: label for name, label in everything.items() if name not in held_out}
-    _check(place, found.classes, training, held_out, test)
-    return tree.decoded(found, training, held_out, size)
-
-
-def is_held_out(name: str, share: float, seed: int) -> bool:
-    """Whether a picture is for testing: by its class folder and file name, so that an archive of the same
-    pictures is split as the folder was."""
-    own = "/".join(name.split("/")[-2:])
-    number = int.from_bytes(sha256(f"{seed}/{own}".encode(errors="surrogateescape")).digest()[:8], "big")
-    return number < share * 2**64
-
-
-def _check(
-    place: Path,
-    classes: tuple[str, ...],
-    training: Mapping[str, str],
-    held_out: Mapping[str, str],
-    test: float,
-) -> None:
-    untaught = sorted(set(classes) - set(training.values()))
-    if untaught:
-        raise ConfigError(f"data.test={test:g} leaves no training pictures of class {untaught[0]!r} in {place}")
-    if not held_out:
-        raise ConfigError(f"data.test={test:g} leaves no test pictures in {place}")

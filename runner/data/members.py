@@ -6,7 +6,7 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -68,12 +68,20 @@ def stamp(path: Path) -> dict[str, Any]:
         if not path.is_dir():
             status = path.stat()
             return {"path": str(path.absolute()), "size": status.st_size, "time": status.st_mtime_ns}
-        files = sha256()
-        for name, entry in _walk(path):
-            if not name.endswith("/"):
-                status = entry.stat()
-                files.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        return {"path": str(path.absolute()), "files": files.hexdigest()}
+        return _stamp(path, ((name, entry.stat()) for name, entry in _walk(path) if not name.endswith("/")))
+
+
+def stamp_of(folder: Path, files: Iterable[Path]) -> dict[str, Any]:
+    """The same, for some files of a folder."""
+    with intact(folder):
+        return _stamp(folder, ((file.name, file.stat()) for file in files))
+
+
+def _stamp(path: Path, files: Iterable[tuple[str, os.stat_result]]) -> dict[str, Any]:
+    found = sha256()
+    for name, status in files:
+        found.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return {"path": str(path.absolute()), "files": found.hexdigest()}
 
 
 def _walk(path: Path, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -1,4 +1,4 @@
-"""Encoded pictures (JPEG, PNG, ...) to arrays."""
+"""Picture files, of any kind that Pillow reads."""
 
 from io import BytesIO
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.config import ConfigError
+from runner.data.shape import Shape
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 
@@ -15,8 +16,8 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def picture(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
-    """A picture as uint8 [size, size, 3]: upright, its short side resized to `size`, cropped at its centre.
+def picture(content: bytes, name: str, shape: Shape) -> NDArray[np.uint8]:
+    """A picture as uint8 [height, width, channels], upright, in colour unless `shape` says grey.
 
     Raises:
         ConfigError: `content`, the bytes of the file `name`, is not a whole picture.
@@ -25,7 +26,6 @@ def picture(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
 
     try:
         with Image.open(BytesIO(content)) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            return shape.picture(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
         raise ConfigError(f"{name} is not a readable picture: {problem}") from problem
-    return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR))

@@ -8,9 +8,9 @@ Thing = TypeVar("Thing")
 
 
 def shown(
-    things: Iterable[Thing], what: str, *, total: int | None, size: Callable[[Thing], int]
+    things: Iterable[Thing], what: str, *, total: int | None, size: Callable[[Thing], int], done: int = 0
 ) -> Iterator[Thing]:
-    """The things in turn, while a bar called `what` moves by the size of each towards `total`."""
+    """The things in turn, while a bar called `what` moves from `done` by the size of each towards `total`."""
     if not sys.stderr.isatty():
         yield from things
         return
@@ -18,7 +18,7 @@ def shown(
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(what, total=total)
+        bar = progress.add_task(what, total=total, completed=done)
         for thing in things:
             yield thing
             progress.advance(bar, size(thing))

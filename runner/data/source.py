@@ -2,9 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from runner.data.dataset import Split
+from runner.data.rows import check_room, create, opened
+from runner.data.shape import Shape
+
+CHUNK = 1000
+"""Images that are resized at once."""
+
+Decode = Callable[[Path, int | None], tuple[str, ...]]
+"""Writes the arrays of an entry into a folder, with so many processes, and gives the names of the classes."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +36,37 @@ class Source:
         name: the choice, such as `cifar10`.
         where: the file, folder or library.
         stamp: plain data that changes whenever the decoded images would.
-        decode: reads and decodes everything; it may take a minute.
+        decode: reads and decodes everything; it may take hours.
         note: why this source was taken, where no person chose it.
     """
 
     name: str
     where: str
     stamp: Mapping[str, Any]
-    decode: Callable[[], Decoded]
+    decode: Decode
     note: str = ""
+
+
+def from_memory(
+    name: str, where: str, stamp: Mapping[str, Any], read: Callable[[], Decoded], shape: Shape
+) -> Source:
+    """A source that is read into memory at its own size, and written as `shape` wants it."""
+    return Source(
+        name, where, {**stamp, **shape.stamp()}, partial(_written, read, shape, f"the images of data={name}")
+    )
+
+
+def _written(
+    read: Callable[[], Decoded], shape: Shape, what: str, folder: Path, workers: int | None
+) -> tuple[str, ...]:
+    decoded = read()
+    sides = {"train": decoded.train, "test": decoded.test}
+    shapes = {side: (len(split.labels), *shape.of_images(*split.images.shape[1:])) for side, split in sides.items()}
+    check_room(folder, sum(map(np.prod, shapes.values())), what)
+    for side, split in sides.items():
+        np.save(folder / f"{side}_labels.npy", split.labels)
+        create(folder / f"{side}_images.npy", shapes[side])
+        with opened(folder / f"{side}_images.npy") as rows:
+            for start in range(0, len(split.labels), CHUNK):
+                rows.write(start, shape.images(split.images[start : start + CHUNK]))
+    return decoded.classes

@@ -6,31 +6,33 @@ from pathlib import Path
 import numpy as np
 
 from runner.data.dataset import Split
-from runner.data.source import Decoded, Source
+from runner.data.shape import Shape
+from runner.data.source import Decoded, Source, from_memory
 from runner.schema import Count, NonNegativeInt
 
 NOISE = 40
 """The standard deviation of the noise, where a pattern's pixels are uniform in 64..192 (deviation 37)."""
 
 
-def synthetic(
-    root: Path, *, train: Count, test: Count, size: Count, channels: Count, kinds: Count, seed: NonNegativeInt
-) -> Source:
+def synthetic(root: Path, shape: Shape, *, train: Count, test: Count, kinds: Count, seed: NonNegativeInt) -> Source:
     """A random pattern for each class, with noise upon it: easy for a network, no matter how small.
+
+    The images are made at the size and with the channels that are asked for; 32x32 in colour otherwise.
 
     Args:
         root: not used.
         train: training images; the classes take turns.
         test: test images.
-        size: height and width.
         kinds: how many classes (`data.classes` picks some of them).
         seed: of patterns and noise.
     """
-    options = {"train": train, "test": test, "size": size, "channels": channels, "kinds": kinds, "seed": seed}
-    return Source("synthetic", "runner.data.synthetic", options, partial(_decoded, **options))
+    options = {"train": train, "test": test, "kinds": kinds, "seed": seed}
+    size, channels = shape.size or 32, shape.channels or 3
+    read = partial(_read, size=size, channels=channels, **options)
+    return from_memory("synthetic", "runner.data.synthetic", options, read, shape)
 
 
-def _decoded(train: int, test: int, size: int, channels: int, kinds: int, seed: int) -> Decoded:
+def _read(train: int, test: int, size: int, channels: int, kinds: int, seed: int) -> Decoded:
     generator = np.random.default_rng(seed)
     patterns = generator.uniform(64, 192, (kinds, size, size, channels))
     names = tuple(f"pattern {number}" for number in range(kinds))

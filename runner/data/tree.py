@@ -6,18 +6,13 @@
 Folders around these are skipped, and so are hidden files and files that are not pictures.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from runner.config import ConfigError
-from runner.data.dataset import Split
 from runner.data.members import intact, members
-from runner.data.pictures import is_picture, picture
-from runner.data.progress import shown
-from runner.data.source import Decoded
+from runner.data.pictures import is_picture
 
 HELD_OUT = ("test", "val", "validation")
 """The folders whose pictures are for testing; where there are several, the first of these is taken."""
@@ -38,14 +33,17 @@ class Tree:
     sides: Mapping[str, Mapping[str, str]]
 
 
-def survey(path: Path) -> Tree:
+def survey(path: Path, only: Sequence[str] = ()) -> Tree:
     """What stands in a folder or archive, from the names alone.
+
+    Args:
+        only: the folders at its top that are looked into; none for all.
 
     Raises:
         ConfigError: it is damaged, is not a tree of class folders, or has a class without pictures.
     """
     with intact(path):
-        names = [name for name, _ in members(path) if not _hidden(name)]
+        names = [name for name in _names(path, only) if not _hidden(name)]
     groups: dict[str, dict[str, str]] = {}
     for name in filter(is_picture, names):
         above, label = _above_and_class(name)
@@ -62,6 +60,13 @@ def survey(path: Path) -> Tree:
     if len(classes) < 2:
         raise ConfigError(f"{path} holds one class only, {min(classes)!r}: a class is a folder of its own")
     return Tree(path, tuple(sorted(classes)), sides)
+
+
+def _names(path: Path, only: Sequence[str]) -> Iterator[str]:
+    if not only:
+        yield from (name for name, _ in members(path))
+    for top in only:
+        yield from (f"{top}/{name}" for name, _ in members(path / top))
 
 
 def _hidden(name: str) -> bool:
@@ -97,30 +102,3 @@ def _check_each_has_some(path: Path, side: str, classes: set[str], labels: Itera
     if empty:
         place = str(path) if side == "all" else f"the {side} images of {path}"
         raise ConfigError(f"no pictures of class {', '.join(map(repr, empty))} in {place}")
-
-
-def decoded(tree: Tree, train: Mapping[str, str], test: Mapping[str, str], size: int) -> Decoded:
-    """The pictures of both sides (path to class), in the order of class and path, as `picture` makes them.
-
-    Raises:
-        ConfigError: one of them is not readable, or gone; the message names it.
-    """
-    sides = [_room(tree.classes, side, size) for side in (train, test)]
-    places = {name: (split, index) for split, order in sides for index, name in enumerate(order)}
-    with intact(tree.path):
-        pictures = ((name, read) for name, read in members(tree.path) if name in places)
-        what = f"reading {tree.path.name}"
-        for name, read in shown(pictures, what, total=len(places), size=lambda _: 1):
-            split, index = places.pop(name)
-            split.images[index] = picture(read(), f"{tree.path}: {name}", size)
-    if places:
-        raise ConfigError(f"{tree.path} was changed while it was read: {next(iter(places))} is gone")
-    return Decoded(tree.classes, sides[0][0], sides[1][0])
-
-
-def _room(classes: tuple[str, ...], labels: Mapping[str, str], size: int) -> tuple[Split, list[str]]:
-    """A split without its images yet, and which picture belongs where."""
-    numbers = {label: number for number, label in enumerate(classes)}
-    order = sorted(labels, key=lambda name: (numbers[labels[name]], name))
-    images = np.zeros((len(order), size, size, 3), dtype=np.uint8)
-    return Split(images, np.array([numbers[labels[name]] for name in order], dtype=np.int64)), order
