@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
 from runner import schema
-from runner.schema import Count, NonNegative, NonNegativeInt, Positive, ProperFraction, nearest
+from runner.schema import Bound, Count, NonNegative, NonNegativeInt, Positive, ProperFraction, nearest
 
 SOURCES = {
     "model": "models",
@@ -91,6 +91,9 @@ class Train:
             a set that is larger than the memory; `auto` takes the first where they fit.
         validation: the share of the training set held out, by seed.
         augment_test: whether the evaluation sees augmented images, as document 002's notebooks do.
+        test_flip: whether the evaluation sees each image and its mirror image, and takes the mean of the logits.
+        ema: decay of an exponential moving average of weights and norms' statistics, by which the run is evaluated
+            and which it leaves behind; None for the weights as they are trained.
         checkpoint_seconds: time between checkpoints.
     """
 
@@ -107,6 +110,8 @@ class Train:
     loader: Literal["auto", "resident", "prefetch"]
     validation: ProperFraction
     augment_test: bool
+    test_flip: bool
+    ema: Annotated[float, Bound(0, 1, low_itself=False, high_itself=False)] | None
     checkpoint_seconds: NonNegative
 
 
@@ -154,6 +159,10 @@ class Executor:
     slots_per_gpu: Count
     devices: tuple[NonNegativeInt, ...] | None
     tries: Count
+
+
+OFF = {"test_flip": False, "ema": None}
+"""Options of `train` that are no part of a run's identity where they are off: runs of before keep their names."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,9 @@ class RunConfig:
         _forget_what_changes_nothing(plain["data"])
         for place in ("checkpoint_seconds", "loader", "compile"):
             del plain["train"][place]
+        for option, off in OFF.items():
+            if plain["train"][option] == off:
+                del plain["train"][option]
         if self.train.epochs is not None:
             del plain["train"]["steps"]
         plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k not in ("download", "path")}
@@ -216,7 +228,7 @@ class RunConfig:
         plain["data"]["options"] = dict(self.data.options)
         for own in ("seed", "init", "activation", "optim", "schedule", "augment"):
             del plain[own]
-        for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip"):
+        for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip", "ema"):
             plain["train"].pop(own, None)
         return digest([plain, self.train.compile])
 

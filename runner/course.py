@@ -10,7 +10,7 @@ from runner import checkpoint
 from runner.build import Parts
 from runner.config import RunConfig
 from runner.pictures import Activations
-from runner.stack import Member, Stack, State
+from runner.stack import Member, Memory, Stack, State
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Course:
     test_logits: Tensor | None = None
 
 
-def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Tensor | None]":
-    """The course of a run so far, and its optimizer's memory; of a new one where there is no checkpoint.
+def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Memory | None]":
+    """The course of a run so far, and what it remembers; of a new one where there is no checkpoint.
 
     The network of `parts` gets the weights of the checkpoint.
     """
@@ -41,18 +41,20 @@ def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Tensor 
     parts.network.load_state_dict(saved["network"])
     state = State(saved["step"], saved["totals"], saved["diverged"])
     course = Course(state, saved["history"], saved["layers"], saved["seconds"], saved["training_seconds"])
-    return course, saved["memory"]
+    return course, Memory(saved["memory"], saved.get("average", {}))
 
 
 def save(path: Path, stack: Stack, member: Member, course: Course) -> None:
-    """Makes a checkpoint of a run in a stack."""
+    """Makes a checkpoint of a run in a stack: of the weights that are trained, and of their average beside them."""
+    memory = stack.memory(member)
     content = {
         "identity": member.config.identity,
         "step": course.state.step,
         "totals": course.state.totals,
         "diverged": course.state.diverged,
         "network": {name: tensor.clone() for name, tensor in member.parts.network.state_dict().items()},
-        "memory": stack.memory(member).clone(),
+        "memory": memory.vectors,
+        "average": dict(memory.average),
         "history": course.history,
         "layers": course.layers,
         "seconds": course.seconds,

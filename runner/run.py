@@ -24,7 +24,7 @@ from runner.describe import facts
 from runner.footprint import largest_batch, step_memory
 from runner.job import Done, Job, Order, Result, Status
 from runner.machine import cores, keep_memory
-from runner.stack import Member, Stack
+from runner.stack import Member, Memory, Stack
 from runner.track import Thinner, Tracker, open_tracker, tracking_uri
 from runner.train import Record, evaluations, train
 
@@ -110,7 +110,7 @@ class Running:
     """A run that has been built.
 
     Attributes:
-        memory: its optimizer's, where it goes on from a checkpoint.
+        memory: what it remembers, where it goes on from a checkpoint.
     """
 
     job: Job
@@ -118,7 +118,7 @@ class Running:
     dataset: Dataset
     parts: Parts
     course: Course
-    memory: torch.Tensor | None
+    memory: Memory | None
     tracker: Tracker
     watch: Watch
 

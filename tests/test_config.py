@@ -190,6 +190,8 @@ NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "train.precision": train(precision="bf16"),
     "train.validation": train(validation=0.1),
     "train.augment_test": train(augment_test=True),
+    "train.test_flip": train(test_flip=True),
+    "train.ema": train(ema=0.99),
 }
 
 

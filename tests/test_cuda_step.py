@@ -34,7 +34,7 @@ SMALL = (
 )
 RUNS: dict[str, Sequence[tuple[str, ...]]] = {
     "one": [("model=vgg_mini", "augment=crop_flip")],
-    "norm and clipping": [("model=resnet18", "model.width=8", "train.clip=1", "optim=momentum")],
+    "norm and clipping": [("model=resnet18", "model.width=8", "train.clip=1", "optim=momentum", "train.ema=0.9")],
     "dropout": [("model=vgg16", "model.dropout=0.5", "model.head=8", "data.size=32")],
     "auxiliary heads": [("model=googlenet", "model.multiplier=0.1", "model.aux=true")],
     "paths and a mapped layer": [("model=inception_mini",), ("model=inception_mini", "activation=elu")],

@@ -171,6 +171,8 @@ def test_auxiliary_heads_are_each_runs_own() -> None:
 OF_A_RUN: dict[str, Sequence[Changes]] = {
     "smoothing": [(), ("train.label_smoothing=0.1",), ("train.label_smoothing=0.5", "seed=1")],
     "clipping": [(), ("train.clip=0.01",), ("train.clip=1", "seed=1")],
+    "averages": [(), ("train.ema=0.9",), ("train.ema=0.99", "seed=1", "train.steps=60")],
+    "mirrored tests": [("train.test_flip=true", f"seed={seed}") for seed in range(2)],
     "validation": [("train.validation=0.3", f"seed={seed}") for seed in range(3)],
     "standard scale": [("train.validation=0.3", "data.scale=standard", f"seed={seed}") for seed in range(3)],
     "read ahead": [("train.loader=prefetch", f"train.steps={steps}", "augment=flip") for steps in (30, 77, 100)],
@@ -197,7 +199,7 @@ def test_runs_of_different_lengths_have_each_its_own_records() -> None:
     assert [record.step for record in alone(*DENSE, *lengths[0])[0]] == [3, 6, 7]
 
 
-NETWORK = (*CONVOLUTIONS, "model.norm=batch", "augment=crop_flip")
+NETWORK = (*CONVOLUTIONS, "model.norm=batch", "augment=crop_flip", "train.ema=0.95")
 FIRST = (*NETWORK, "train.steps=30")
 SECOND = (*NETWORK, "optim=rmsprop", "seed=1", "schedule=cosine")
 THIRD = (*NETWORK, "optim=adamw", "seed=2", "train.steps=63", "augment=flip")
@@ -240,7 +242,7 @@ def test_a_run_goes_on_in_another_stack() -> None:
     members = [member(configured(*changes)) for changes in runs]
     first = stack_of(members[:2], *(run.config for run in members))
     before = told(first, stop=at_step(first, members[0], 37))
-    memory = first.memory(members[0]).clone()
+    memory = first.memory(members[0])
     first.take(members[0])
     second = Stack(members[2].parts, [run.config for run in members], 2)
     again = Member(members[0].parts, members[0].config, members[0].state)
@@ -274,6 +276,8 @@ FITTING = [
     (("activation=tanh",), True),
     (("activation=elu",), False),
     (("train.clip=1",), False),
+    (("train.ema=0.9",), False),
+    (("train.test_flip=true",), False),
     (("train.batch=7",), False),
     (("model.widths=[6,6]",), False),
     (("track.records=11",), False),

@@ -279,19 +279,20 @@ DROPOUT = (
     *("model=vgg16", "model.head=4", "model.dropout=0.5", "data.size=32", "data.test=2"),
     *("train.batch=2", "train.steps=3"),
 )
+AVERAGED = ("model=convnet", "model.width=3", "model.norm=batch", "data.size=8", "augment=mixup", "train.ema=0.9")
 
 
 @pytest.mark.parametrize(
     ("changes", "stopped"),
-    [(("augment=flip", "optim=rmsprop"), 1), ((), 5), ((), 11), (DROPOUT, 1)],
-    ids=["at the first step", "at an evaluation", "before the last step", "with dropout"],
+    [(("augment=flip", "optim=rmsprop"), 1), ((), 5), ((), 11), (DROPOUT, 1), (AVERAGED, 7)],
+    ids=["at the first step", "at an evaluation", "before the last step", "with dropout", "averaged and mixed"],
 )
 def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(changes: tuple[str, ...], stopped: int) -> None:
     whole, end = trained(*changes)
     left = member(configured(*changes))
     first = stack_of([left])
     seen = [record for _, records in train(first, stop=at_step(first, left, stopped)) for record in records]
-    memory = first.memory(left).clone()
+    memory = first.memory(left)
     first.take(left)
     assert left.state.step == stopped
     torch.manual_seed(12345)

@@ -1,7 +1,8 @@
 """A run among those that are trained together: where it stands, and when somebody must look at it."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -26,6 +27,20 @@ class State:
     step: int
     totals: Tensor
     diverged: bool = False
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a run remembers beside its weights and where it stands.
+
+    Attributes:
+        vectors: of its optimizer, [vectors, n].
+        average: the averages of its weights, [n], and of its norms' statistics by their names; empty without
+            `train.ema`.
+    """
+
+    vectors: Tensor
+    average: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ from runner.draws import Draw
 from runner.flat import layout
 from runner.losses import LOSSES, Mixture
 from runner.optim import OPTIMIZERS
+from runner.stack.average import WEIGHTS, Averages
 from runner.stack.member import Member
 from runner.stack.mixed import Mixed
 from runner.stack.networks import Stacked
@@ -39,6 +40,7 @@ class Shared:
         networks: the form of their network for all of them.
         loss: from logits, labels, smoothing and what was mixed in to one number a run.
         clips: whether some run has its gradient clipped.
+        averages: whether some run has its weights averaged.
         optim, augment: what they chose.
         layout: of the weights in a row.
         made: makes the program of a function; see `Train.compile`.
@@ -52,6 +54,7 @@ class Shared:
         """
         self.parts, self._config = parts, configs[0]
         self.clips = any(config.train.clip is not None for config in configs)
+        self.averages = any(config.train.ema is not None for config in configs)
         self.loss: Callable[[Tensor, Tensor, Tensor, Mixture | None], Tensor] = LOSSES[configs[0].train.loss]
         self._activations = list({repr(config.activation): config.activation for config in configs}.values())
         kinds = [choose(ACTIVATIONS, activation)() for activation in self._activations]
@@ -76,6 +79,11 @@ class Shared:
         return min(asked, math.ceil((asked if self.parts.device.type == "cpu" else ON_A_GPU) / runs))
 
     @property
+    def mirrors(self) -> bool:
+        """Whether an evaluation sees the mirror images too."""
+        return self._config.train.test_flip
+
+    @property
     def resident(self) -> bool:
         """Whether the training images are on the device."""
         held = self.parts.training.images.device.type == self.parts.device.type
@@ -90,6 +98,7 @@ class Shared:
             and self.augment.fits(config.augment)
             and config.track.records <= self._records
             and (self.clips or config.train.clip is None)
+            and (self.averages or config.train.ema is None)
         )
 
     def rows(self, size: int) -> Rows:
@@ -103,6 +112,7 @@ class Shared:
             "loss": numbers((size,)),
             "smoothing": numbers((size,)),
             "clip": numbers((size, 1)) + torch.inf,
+            "ema": numbers((size,)),
             "step": whole((size,)),
             "every": whole((size,)) + 1,
             "activation": whole((size,)),
@@ -112,6 +122,9 @@ class Shared:
         rows |= {f"key.{purpose}": whole((size,)) for purpose in PURPOSES}
         for name, shape in self.networks.buffers.items():
             rows[f"buffer.{name}"] = numbers((size, *shape)) + 1
+        if self.averages:
+            averaged = {WEIGHTS: rows["weights"], **part(rows, "buffer")}
+            rows |= {f"average.{name}": torch.zeros_like(row) for name, row in averaged.items()}
         rows |= {f"optim.{name}": row for name, row in self.optim.rows.items()}
         return rows | {f"augment.{name}": row for name, row in self.augment.rows.items()}
 
@@ -124,6 +137,7 @@ class Shared:
         """Writes a run's choices into its row."""
         config = member.config
         rows["smoothing"][place] = config.train.label_smoothing
+        rows["ema"][place] = config.train.ema or 0
         rows["clip"][place] = torch.inf if config.train.clip is None else config.train.clip
         rows["activation"][place] = [repr(choice) for choice in self._activations].index(repr(config.activation))
         self.optim.put(place, _without_rate(config.optim))
@@ -138,6 +152,11 @@ def part(rows: Rows, prefix: str) -> dict[str, Tensor]:
     """The rows whose names begin so, under the rest of their names."""
     names = [name for name in rows if name.startswith(f"{prefix}.")]
     return {name.removeprefix(f"{prefix}."): rows[name] for name in names}
+
+
+def averages(rows: Rows) -> Averages:
+    """Those that are kept in some rows."""
+    return Averages(part(rows, "average"), rows["ema"], {WEIGHTS: rows["weights"], **part(rows, "buffer")})
 
 
 def masks(chosen: Tensor, kinds: int) -> list[Tensor]:

@@ -10,9 +10,10 @@ from runner import draws, flat
 from runner.build import Examples, Parts
 from runner.config import RunConfig
 from runner.draws import Draws
-from runner.stack.member import Member
+from runner.stack.average import WEIGHTS
+from runner.stack.member import Member, Memory
 from runner.stack.program import program
-from runner.stack.shared import PURPOSES, Shared, augmented, part
+from runner.stack.shared import PURPOSES, Shared, augmented, averages, part
 from runner.stack.step import Step
 
 
@@ -41,6 +42,7 @@ class Stack:
         """Makes ready for the tensors that the rows now are."""
         self._shared.bind(self.rows)
         self._buffers = part(self.rows, "buffer")
+        self._averages = averages(self.rows)
         self._step = Step(self._shared, self.rows)
         self._program = program(self._step, {**self.rows, "tick": self._step.tick}, self._device)
         for place, member in enumerate(self.members):
@@ -77,19 +79,15 @@ class Stack:
         """Where these runs are, int64 [n]."""
         return torch.tensor([self.members.index(member) for member in members], device=self._device)
 
-    def put(self, member: Member, memory: Tensor | None = None) -> None:
-        """Gives a run a free place; it goes on from its state.
-
-        Args:
-            memory: of its optimizer, [vectors, n]; None for a run that begins.
-        """
+    def put(self, member: Member, memory: Memory | None = None) -> None:
+        """Gives a run a free place; it goes on from its state, and from what it remembers if it has begun."""
         place, rows, state = self.members.index(None), self.rows, member.state
         rows["weights"][place] = flat.vector(member.parts.network)
         for name, buffer in flat.buffers(member.parts.network).items():
             self._buffers[name][place] = buffer
         rows["memory"][place] = 0
         if memory is not None:
-            rows["memory"][place, : len(memory)] = memory
+            rows["memory"][place, : len(memory.vectors)] = memory.vectors
         rows["loss"][place] = 0
         rows["step"][place] = state.step
         rows["every"][place] = member.every
@@ -97,17 +95,16 @@ class Stack:
         rows["curve"][place, state.step // member.every] = state.totals
         for purpose in PURPOSES:
             rows[f"key.{purpose}"][place] = draws.key(member.config.seed, purpose)
+        self._averages.put(place, memory)
         self._shared.put(place, member, rows)
         self.members[place] = member
         self._shuffle(place, member)
         self._show(place, member)
 
     def take(self, member: Member) -> None:
-        """Frees the place of a run, whose network keeps the weights."""
+        """Frees the place of a run, whose network keeps its weights; at its end their average, if it has one."""
         place = self.members.index(member)
-        flat.view(member.parts.network, self.rows["weights"][place].clone())
-        buffers = {name: buffer[place].clone() for name, buffer in self._buffers.items()}
-        flat.view_buffers(member.parts.network, buffers)
+        self._averages.leave(place, member)
         self.members[place] = None
 
     def tidy(self) -> None:
@@ -133,10 +130,11 @@ class Stack:
         found = whole[self.places(members)[:, None], index.clamp(max=whole.shape[1] - 1)].cpu()
         return [points[:count] for points, count in zip(found, counts, strict=True)]
 
-    def memory(self, member: Member) -> Tensor:
-        """What a run's optimizer remembers, [vectors, n]."""
-        memory = self.rows["memory"][self.members.index(member)]
-        return memory[: member.parts.rule.vectors]
+    def memory(self, member: Member) -> Memory:
+        """What a run remembers now."""
+        place = self.members.index(member)
+        vectors = self.rows["memory"][place, : member.parts.rule.vectors]
+        return Memory(vectors.clone(), self._averages.of(place, member))
 
     def _shuffle(self, place: int, member: Member) -> None:
         """The order of the training images in the pass that the run's next step is of."""
@@ -169,6 +167,9 @@ class Stack:
     def outputs(self, members: Sequence[Member], examples: Sequence[Examples], *, augment: bool) -> Tensor:
         """Logits of some runs, in evaluation mode, each for all of its examples, [runs, n, outputs].
 
+        They are of the average of a run's weights where it has one, and with `train.test_flip` the mean of those
+        for an image and for its mirror image.
+
         Args:
             examples: of each run.
             augment: whether the images are augmented.
@@ -181,13 +182,16 @@ class Stack:
         networks.train(False)
         networks.about.activations = shared.activations(self.rows["activation"][index])
         with torch.no_grad():
-            leaves = networks.leaves(self.rows["weights"][index])
-            buffers = {name: buffer[index] for name, buffer in self._buffers.items()}
+            leaves = networks.leaves(self._averages.evaluated(WEIGHTS, index))
+            buffers = {name: self._averages.evaluated(name, index) for name in self._buffers}
             for some in torch.split(which, shared.eval_batch(len(members)), dim=1):
                 images = shared.parts.as_float(examples[0].gathered(some[:1] if same else some))
                 if augment:
                     draw = Draws(self.rows["key.augment-test"][index], some.shape[1], first)
                     images, _ = augmented(images, draw, augmentations, kinds, mixing=False)
                     first += some.shape[1]
-                found.append(networks(shared.parts.scale(images), leaves, buffers))
+                images = shared.parts.scale(images)
+                found.append(networks(images, leaves, buffers))
+                if shared.mirrors:
+                    found[-1] = (found[-1] + networks(images.flip(-1), leaves, buffers)) / 2
         return torch.cat(found, dim=1).to(shared.parts.exact)

@@ -14,7 +14,7 @@ from runner.losses import Mixture, predicted
 from runner.optim import Rule
 from runner.stack.ahead import Ahead
 from runner.stack.feed import Feed
-from runner.stack.shared import Rows, Shared, augmented, masks, part
+from runner.stack.shared import Rows, Shared, augmented, averages, masks, part
 
 
 class Step:
@@ -36,6 +36,7 @@ class Step:
         self._ahead = Ahead(shared.parts, size, self._purposes())
         self._memory = rows["memory"].unbind(1)
         self._buffers = part(rows, "buffer")
+        self._averages = averages(rows)
         self._fetched, self._updated, self._counted = map(shared.made, (self._batch, self._update, self._count))
 
     def _purposes(self) -> tuple[str, ...]:
@@ -78,6 +79,7 @@ class Step:
             self._updated(gradient, self._ahead.rates(self.tick), (step + 1)[:, None].double())
             self._counted(losses.detach(), logits.detach(), mixed.larger(labels) if mixed else labels)
             step += 1
+            self._averages.update(step)
             self.tick += 1
 
     def _batch(self) -> tuple[Tensor, Tensor, Mixture | None]:
