@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from runner.models import MODELS
-from runner.models.blocks import Beside, PadChannels
-from runner.models.resnet import Residual
+from runner.models.blocks import Beside, PadChannels, Residual
 
 CIFAR = (3, 32, 32)
 

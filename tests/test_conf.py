@@ -52,7 +52,7 @@ def composed(*overrides: str) -> RunConfig:
 def test_every_group_of_the_configuration_has_a_folder_and_every_folder_is_one() -> None:
     groups = {name for name, section in compose([]).items() if isinstance(section, DictConfig)}
     folders = {folder.name for folder in places.conf().iterdir() if folder.is_dir()}
-    assert folders == groups - {"sweep", "rates"}
+    assert folders == groups - {"sweep"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=named)
@@ -87,10 +87,15 @@ def test_a_file_says_what_it_is_in_its_first_lines(file: Path) -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("file", [file for file in FILES if "\nrates:" in file.read_text()], ids=named)
-def test_a_network_that_brings_its_own_rates_has_one_for_every_optimizer(file: Path, optimizer: str) -> None:
+@pytest.mark.parametrize("file", [file for file in FILES if named(file) == "rates=deep"], ids=named)
+def test_rates_of_their_own_there_are_for_every_optimizer(file: Path, optimizer: str) -> None:
     rates: Any = OmegaConf.load(file).rates
     assert composed(named(file), f"optim={optimizer}").optim.options["lr"] == rates[optimizer]
+
+
+def test_a_deep_network_without_norm_brings_rates_of_its_own() -> None:
+    assert composed("model=vgg16").optim.options["lr"] == composed("rates=deep").optim.options["lr"] == 1e-4
+    assert composed("model=vgg16", "rates=none").optim.options["lr"] == 1e-3
 
 
 def test_a_rate_that_is_typed_stands_before_the_one_that_a_network_brings() -> None:

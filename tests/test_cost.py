@@ -1,14 +1,11 @@
 """The cost of a forward pass: by hand, and by torch's own counter."""
 
-from typing import Any
-
 import pytest
 import torch
-from omegaconf import OmegaConf
-from torch import nn
+import zoo
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from runner import places
 from runner.cost import forward_flops
 from runner.models import MODELS
 
@@ -25,34 +22,30 @@ BY_HAND = [
 
 @pytest.fixture(scope="module")
 def networks() -> dict[str, nn.Module]:
-    """Each model, for 32x32 colour images."""
-    return {name: network(name) for name in MODELS}
+    """Each model, for 32x32 colour images where it takes them; without numbers."""
+    with torch.device("meta"):
+        return {name: zoo.network(name, tuple(image(name).shape[1:])) for name in MODELS}
 
 
-def network(name: str) -> nn.Module:
-    page: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "model" / f"{name}.yaml"))
-    options = page.get("model", page)
-    del options["name"]
-    if "multiplier" in options:
-        options["multiplier"] = 0.1
-    return MODELS[name]((3, 32, 32), 2 if name == "logistic" else 10, nn.ReLU, **options)
+def image(name: str) -> Tensor:
+    side = max(32, zoo.smallest(name))
+    return torch.zeros(1, 3, side, side, device="meta")
 
 
 @pytest.mark.parametrize(("name", "expected"), BY_HAND)
 def test_operations_are_those_by_hand(networks: dict[str, nn.Module], name: str, expected: int) -> None:
-    assert forward_flops(networks[name], torch.zeros(1, 3, 32, 32)) == (expected, 1 if name == "logistic" else 10)
+    assert forward_flops(networks[name], image(name)) == (expected, 1 if name == "logistic" else 10)
 
 
 def test_document_002s_vgg_net_takes_32_million_operations_an_image() -> None:
     assert pytest.approx(32.4e6, rel=0.01) == VGG_MINI
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", zoo.EACH)
 def test_operations_are_those_that_torch_counts(networks: dict[str, nn.Module], name: str) -> None:
-    image = torch.zeros(1, 3, 32, 32)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        networks[name].eval()(image)
-    assert forward_flops(networks[name], image)[0] == counter.get_total_flops() > 0
+        networks[name].eval()(image(name))
+    assert forward_flops(networks[name], image(name))[0] == counter.get_total_flops() > 0
 
 
 def test_grouped_and_strided_convolutions_count_what_they_compute() -> None:

@@ -35,10 +35,11 @@ SMALL = (
 RUNS: dict[str, Sequence[tuple[str, ...]]] = {
     "one": [("model=vgg_mini", "augment=crop_flip")],
     "norm and clipping": [("model=resnet18", "model.width=8", "train.clip=1", "optim=momentum", "train.ema=0.9")],
-    "dropout": [("model=vgg16", "model.dropout=0.5", "model.head=8", "data.size=32")],
+    "dropout": [("model=vgg16", "model.width=4", "model.dropout=0.5", "model.head=8", "data.size=32")],
     "auxiliary heads": [("model=googlenet", "model.multiplier=0.1", "model.aux=true")],
     "paths and a mapped layer": [("model=inception_mini",), ("model=inception_mini", "activation=elu")],
     "depthwise": [("model=mobilenet_mini", "schedule=cosine"), ("model=mobilenet_mini", "optim.lr=0.1")],
+    "bottlenecks": [("model=mobilenet_v2", "model.multiplier=0.01")],
     "optimizers": [("model=mlp", f"optim={name}") for name in OPTIMIZERS],
     "augmentations": [("model=convnet", f"augment={name}") for name in AUGMENTATIONS],
     "mixed labels": [("model=convnet", "augment=mixup"), ("model=convnet", "augment=mixup", "augment.alpha=0.2")],

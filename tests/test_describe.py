@@ -59,7 +59,7 @@ def test_describe_takes_images_and_classes_from_the_data_set(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("model=vgg17", "--size=32"), "nearest: 'vgg16'"),
+        (("model=vgg17", "--size=32"), "nearest: 'vgg19'"),
         (("model=vgg16", "--size=16"), "at least 32x32"),
         (("model=vgg16", "--classes=7"), "give --size too"),
     ],

@@ -20,7 +20,7 @@ def explained(*overrides: str) -> list[str]:
 MODELS = ", ".join(sorted(page.stem for page in (places.conf() / "model").glob("*.yaml")))
 
 ONE = [
-    ("model=vgg17", f"model=vgg17: no such choice; there are {MODELS} (nearest: 'vgg16')"),
+    ("model=vgg17", f"model=vgg17: no such choice; there are {MODELS} (nearest: 'vgg19')"),
     ("train=smok", "train=smok: no such choice; there are long, protocol, smoke (nearest: 'smoke')"),
     (
         "augment=qqq",

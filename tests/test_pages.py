@@ -155,7 +155,7 @@ def test_all_that_is_wrong_with_all_cells_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         planned("model=vgg16,vgg17", "train.batch=0,20", *SMALL)
     lines = str(refused.value).splitlines()
-    assert any("vgg17: no such choice" in line and "(nearest: 'vgg16')" in line for line in lines)
+    assert any("vgg17: no such choice" in line and "(nearest: 'vgg19')" in line for line in lines)
     assert any("train.batch: 0 must be at least 1" in line for line in lines)
 
 

@@ -27,11 +27,11 @@ finally:
 """The program, which at its end tells what it imported."""
 
 TYPED = {
-    "model=vgg17": ("model=vgg17", "vgg_mini", "nearest: 'vgg16'"),
+    "model=vgg17": ("model=vgg17", "vgg_mini", "nearest: 'vgg19'"),
     "optim.lrr=1": ("optim.lrr", "betas", "nearest: 'lr'"),
     "train.batch=abc": ("train.batch", "'abc'", "whole number"),
     "train.batch=0": ("train.batch", "0", "at least 1"),
-    "model=vgg17 optim.lrr=1 train.batch=0": ("nearest: 'vgg16'", "nearest: 'lr'", "at least 1"),
+    "model=vgg17 optim.lrr=1 train.batch=0": ("nearest: 'vgg19'", "nearest: 'lr'", "at least 1"),
     "optim.lr=-1": ("optim.lr", "-1", "above 0"),
     "train.precision=fp31": ("train.precision", "bf16", "nearest: 'fp32'"),
     "device=gpu": ("device", "'gpu'", "cuda"),

@@ -7,17 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+import zoo
 from torch import Tensor, nn
 
-from runner import flat, places
+from runner import flat
 from runner.activations import ACTIVATIONS
 from runner.config import Choice
 from runner.draws import key
 from runner.models import MODELS
-from runner.models.blocks import Beside, PadChannels, classifier
+from runner.models.blocks import Beside, PadChannels, Residual, classifier
 from runner.models.network import Auxiliary, Network, in_order
-from runner.models.resnet import Residual
 from runner.stack.layers import CHANNEL_BY_CHANNEL, COMPOSED, LAYERS
 from runner.stack.networks import Stacked
 
@@ -90,13 +89,13 @@ def ended(*parts: tuple[str, nn.Module], features: int) -> Network:
 
 def residual() -> nn.Module:
     normed = in_order((("conv", nn.Conv2d(4, 4, 3, padding=1)), ("norm", nn.BatchNorm2d(4))))
-    return Residual(normed, nn.Conv2d(4, 4, 1), nn.AvgPool2d(1))
+    return Residual([("first", normed), ("second", nn.Conv2d(4, 4, 1))], nn.AvgPool2d(1))
 
 
 def before_the_sum() -> nn.Module:
     """He et al. 2016, "Identity mappings": the shortcut takes what the activation took."""
     first = in_order((("activation", nn.ReLU()), ("conv", nn.Conv2d(4, 4, 3, padding=1))))
-    return Residual(first, nn.Conv2d(4, 4, 1), nn.Identity())
+    return Residual([("first", first), ("second", nn.Conv2d(4, 4, 1))], nn.Identity())
 
 
 def rectified_beside() -> nn.Module:
@@ -177,41 +176,22 @@ def mapped(one: nn.Module) -> list[str]:
     return [name for name, module in one.named_modules() if type(module) not in known and "activation" not in name]
 
 
-SMALLER: dict[str, Any] = {
-    "multiplier": 0.02,
-    "aux": True,
-    "aux_dropout": 0.0,
-    "width": 3,
-    "path_width": 2,
-    "head": 5,
-    "widths": (5, 4),
-    "dropout": 0.0,
-}
-
-
-def options_of(model: str) -> dict[str, Any]:
-    page: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "model" / f"{model}.yaml"))
-    options = page.get("model", page)
-    del options["name"]
-    return {name: SMALLER.get(name, value) for name, value in options.items()}
-
-
 def make_of(model: str, size: int, activation: Make = nn.Tanh, **changes: Any) -> Make:
-    options = {**options_of(model), **changes}
+    heads = {"aux": True} if "aux" in zoo.options(model) else {}
+    options = zoo.small(model, **heads, **changes)
     return lambda: MODELS[model]((3, size, size), 2, activation, **options)
 
 
-NORMED = [
-    (model, norm) for model in MODELS for norm in (("none", "batch") if "norm" in options_of(model) else ("",))
-]
-
-
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-@pytest.mark.parametrize(("model", "norm"), NORMED)
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("model", zoo.EACH)
 def test_every_model_computes_for_each_network_what_it_computes_alone(
     model: str, norm: str, training: bool
 ) -> None:
-    size, count = (32, 2) if model == "vgg16" else (9, COUNT)
+    if "norm" not in zoo.options(model):
+        pytest.skip("has no convolutions")
+    size = max(9, zoo.smallest(model))
+    count = 2 if size > 9 else COUNT
     ones = networks(make_of(model, size, **({"norm": norm} if norm else {})), count)
     assert not mapped(ones[0]), "the program's own models have no layer that must be mapped"
     assert_as_alone(ones, random(count, BATCH if count == COUNT else 2, 3, size, size, seed=1), training=training)
@@ -227,7 +207,7 @@ def test_networks_that_differ_in_activation_have_each_its_own(model: str) -> Non
 
 
 def activation(name: str) -> Make:
-    options: Any = OmegaConf.to_container(OmegaConf.load(places.conf() / "activation" / f"{name}.yaml"))
+    options = zoo.page("activation", name)
     del options["name"]
     return lambda: ACTIVATIONS[name](**options)
 

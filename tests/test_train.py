@@ -276,7 +276,7 @@ def test_images_that_are_read_ahead_are_the_same_ones() -> None:
 
 
 DROPOUT = (
-    *("model=vgg16", "model.head=4", "model.dropout=0.5", "data.size=32", "data.test=2"),
+    *("model=vgg16", "model.width=4", "model.head=4", "model.dropout=0.5", "data.size=32", "data.test=2"),
     *("train.batch=2", "train.steps=3"),
 )
 AVERAGED = ("model=convnet", "model.width=3", "model.norm=batch", "data.size=8", "augment=mixup", "train.ema=0.9")

@@ -4,7 +4,7 @@ Whatever counts or joins channels is a module of its own. What is put together f
 alone then holds for several networks side by side in the channels too, once those modules do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import torch
@@ -19,6 +19,31 @@ class Beside(nn.ModuleDict):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([path(x) for path in self.values()], dim=1)
+
+
+class Residual(nn.Module):
+    """Named modules in order, and the shortcut, whose output is added to theirs; the sum goes on as it is.
+
+    x ---- conv1 -- conv2 --(+)---
+      \\_____ shortcut _____/
+    """
+
+    def __init__(self, path: Iterable[Part], shortcut: nn.Module) -> None:
+        super().__init__()
+        for name, part in path:
+            self.add_module(name, part)
+        self.shortcut = shortcut
+
+    @property
+    def path(self) -> list[nn.Module]:
+        """What the shortcut leads around."""
+        return list(self.children())[:-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x
+        for part in self.path:
+            out = part(out)
+        return out + self.shortcut(x)  # type: ignore[no-any-return]
 
 
 class PadChannels(nn.Module):
@@ -99,3 +124,19 @@ def classifier(features: int, classes: int, dropout: float = 0.0) -> Iterator[Pa
     if dropout:
         yield "dropout", nn.Dropout(dropout)
     yield "logits", nn.Linear(features, classes)
+
+
+def dense_head(features: int, width: int, classes: int, activation: Activation, dropout: float) -> Iterator[Part]:
+    """Whatever comes, flattened, then two hidden dense layers and one to the classes."""
+    yield "flatten", nn.Flatten()
+    yield "dense1", hidden(features, width, activation, dropout)
+    yield "dense2", hidden(width, width, activation, dropout)
+    yield "logits", nn.Linear(width, classes)
+
+
+def pooled_to(side: int, size: tuple[int, int]) -> tuple[list[Part], tuple[int, int]]:
+    """Means that leave side x side places, where there are more, and what is left."""
+    height, width = min(side, size[0]), min(side, size[1])
+    if (height, width) == size:
+        return [], size
+    return [("pool", nn.AdaptiveAvgPool2d((height, width)))], (height, width)

@@ -27,6 +27,7 @@ def inception_mini(
     Raises:
         ConfigError: the images are smaller than 8x8.
     """
+    height, breadth = halved(shape, 3, "inception_mini")
     parts: list[Part] = [
         ("conv1", convolution(shape[0], width, 3, activation, norm)),
         ("pool1", nn.MaxPool2d(2)),
@@ -37,7 +38,6 @@ def inception_mini(
             parts.append((f"inception{stage}{letter}", _inception(width, path_width, size, activation, norm)))
             width += 3 * path_width
         parts.append((f"pool{stage}", nn.MaxPool2d(2)))
-    height, breadth = halved(shape, 3, "inception_mini")
     return Network(OrderedDict([*parts, *classifier(width * height * breadth, classes)]))
 
 

@@ -1,7 +1,8 @@
 """What every network is: named parts in order, and how they are initialized when nothing else is chosen."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import TypeAlias
 
 import torch
@@ -73,24 +74,40 @@ def halved(shape: Shape, times: int, model: str) -> tuple[int, int]:
     Raises:
         ConfigError: nothing would be left.
     """
+    return left(shape, [(2, 2, 0)] * times, model)
+
+
+Window: TypeAlias = tuple[int, int, int]
+"""A square that slides over an image: its side, its stride, and the padding around the image."""
+
+
+def left(shape: Shape, windows: Sequence[Window], model: str) -> tuple[int, int]:
+    """Height and width that windows, one after the other, leave of an image.
+
+    Raises:
+        ConfigError: nothing would be left.
+    """
     _, height, width = shape
-    smallest = 2**times
-    if min(height, width) < smallest:
-        raise too_small(f"model={model} halves its images {times} times and", smallest, shape)
-    return height // smallest, width // smallest
+    smallest = next(side for side in count(1) if _left(side, windows))
+    at_least(smallest, shape, model)
+    return _left(height, windows), _left(width, windows)
 
 
 def at_least(smallest: int, shape: Shape, model: str) -> None:
-    """Refuses images of a side below that.
+    """Refuses images that are smaller.
 
     Raises:
-        ConfigError: of these something smaller than a pixel would be left.
+        ConfigError: with the smallest size that works.
     """
-    if min(shape[1:]) < smallest:
-        raise too_small(f"model={model}", smallest, shape)
-
-
-def too_small(who: str, smallest: int, shape: Shape) -> ConfigError:
-    """What a network says that needs images of a larger side."""
     _, height, width = shape
-    return ConfigError(f"{who} needs at least {smallest}x{smallest}; these are {height}x{width}")
+    if min(height, width) < smallest:
+        raise ConfigError(
+            f"model={model} needs images of at least {smallest}x{smallest}; these are {height}x{width}, "
+            f"and data.size={smallest} makes them larger"
+        )
+
+
+def _left(side: int, windows: Sequence[Window]) -> int:
+    for size, stride, padding in windows:
+        side = max(0, (side + 2 * padding - size) // stride + 1)
+    return side

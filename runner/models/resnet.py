@@ -1,58 +1,17 @@
-"""Residual networks (He et al. 2016): document 002's, without a parameter in its shortcuts, and their ResNet-18."""
+"""The residual networks for ImageNet (He et al. 2016, table 1), in torchvision's form."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
-from runner.models.blocks import PadChannels, classifier, convolution, normed
+from runner.models.blocks import Residual, classifier, convolution, normed
 from runner.models.network import HE_OUT, Activation, Network, Part, Shape, in_order
 from runner.schema import Count
 
-
-class Residual(nn.Module):
-    """Two convolutions plus the shortcut; the sum goes on as it is.
-
-    x ---- conv1 -- conv2 --(+)---
-      \\_____ shortcut _____/
-    """
-
-    def __init__(self, conv1: nn.Module, conv2: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.conv1 = conv1
-        self.conv2 = conv2
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv2(self.conv1(x)) + self.shortcut(x)
-        return out
-
-
-def resnet_mini(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    *,
-    blocks: tuple[Count, ...],
-    width: Count,
-    norm: Literal["none", "batch"],
-) -> nn.Module:
-    """A convolution, stages of so many residual blocks, the mean over all places, and one dense layer.
-
-    Each stage after the first starts by halving height and width and doubling the channels.
-    """
-    channels, *size = shape
-    parts: list[Part] = [("conv0", convolution(channels, width, 3, activation, norm))]
-    for stage, count in enumerate(blocks, start=1):
-        for number in range(1, count + 1):
-            halve = stage > 1 and number == 1
-            make = _halving if halve else _keeping
-            parts.append((f"block{stage}_{number}", make(width, tuple(size), activation, norm)))
-            if halve:
-                width, size = 2 * width, [(side + 1) // 2 for side in size]
-    parts.append(("pool", nn.AdaptiveAvgPool2d(1)))
-    return Network(OrderedDict([*parts, *classifier(width, classes)]))
+Block = Callable[[int, int, int, Activation, str], nn.Module]
+"""From the channels that come, those that go, the stride, the activation and the norm."""
 
 
 def resnet18(
@@ -64,7 +23,7 @@ def resnet18(
     width: Count,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
-    """Four stages of two blocks (He et al. 2016, table 1), in torchvision's form.
+    """Four stages of two blocks of two convolutions.
 
     Each stage after the first starts by halving height and width and doubling the channels.
 
@@ -72,15 +31,81 @@ def resnet18(
         stem: what comes first; `imagenet` is the paper's and quarters height and width, `cifar` keeps them.
         width: channels of the first stage.
     """
+    return _resnet(shape, classes, activation, _plain, (2, 2, 2, 2), stem, width, norm)
+
+
+def resnet34(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    stem: Literal["cifar", "imagenet"],
+    width: Count,
+    norm: Literal["batch", "none"],
+) -> nn.Module:
+    """Stages of 3, 4, 6 and 3 blocks; options as of `resnet18`."""
+    return _resnet(shape, classes, activation, _plain, (3, 4, 6, 3), stem, width, norm)
+
+
+def resnet50(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    stem: Literal["cifar", "imagenet"],
+    width: Count,
+    norm: Literal["batch", "none"],
+) -> nn.Module:
+    """Stages of 3, 4, 6 and 3 bottlenecks, which give four times the channels; options as of `resnet18`."""
+    return _resnet(shape, classes, activation, _bottleneck, (3, 4, 6, 3), stem, width, norm)
+
+
+def resnet101(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    stem: Literal["cifar", "imagenet"],
+    width: Count,
+    norm: Literal["batch", "none"],
+) -> nn.Module:
+    """Stages of 3, 4, 23 and 3 bottlenecks; options as of `resnet18`."""
+    return _resnet(shape, classes, activation, _bottleneck, (3, 4, 23, 3), stem, width, norm)
+
+
+def resnet152(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    stem: Literal["cifar", "imagenet"],
+    width: Count,
+    norm: Literal["batch", "none"],
+) -> nn.Module:
+    """Stages of 3, 8, 36 and 3 bottlenecks; options as of `resnet18`."""
+    return _resnet(shape, classes, activation, _bottleneck, (3, 8, 36, 3), stem, width, norm)
+
+
+def _resnet(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    block: Block,
+    counts: Sequence[int],
+    stem: str,
+    width: int,
+    norm: str,
+) -> Network:
     parts = list(_stem(shape[0], width, stem, activation, norm))
-    for stage, outputs in enumerate((width, 2 * width, 4 * width, 8 * width), start=1):
-        inputs = width if stage == 1 else outputs // 2
-        parts += [
-            (f"block{stage}_1", _activated_sum(inputs, outputs, activation, norm)),
-            (f"block{stage}_2", _activated_sum(outputs, outputs, activation, norm)),
-        ]
+    inputs, outputs = width, width * (EXPANSION if block is _bottleneck else 1)
+    for stage, count in enumerate(counts, start=1):
+        for number in range(1, count + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            parts.append((f"block{stage}_{number}", block(inputs, outputs, stride, activation, norm)))
+            inputs = outputs
+        outputs *= 2
     parts.append(("pool", nn.AdaptiveAvgPool2d(1)))
-    return Network(OrderedDict([*parts, *classifier(8 * width, classes)]), HE_OUT)
+    return Network(OrderedDict([*parts, *classifier(inputs, classes)]), HE_OUT)
 
 
 def _stem(channels: int, width: int, stem: str, activation: Activation, norm: str) -> Iterator[Part]:
@@ -91,39 +116,35 @@ def _stem(channels: int, width: int, stem: str, activation: Activation, norm: st
         yield "pool0", nn.MaxPool2d(3, stride=2, padding=1)
 
 
-def _activated_sum(inputs: int, outputs: int, activation: Activation, norm: str) -> nn.Sequential:
-    """The second activation follows the sum; where the channels change, places are halved in both its terms."""
-    halve = inputs != outputs
-    shortcut = in_order(normed(inputs, outputs, 1, norm, padding=0, stride=2)) if halve else nn.Identity()
-    conv1 = convolution(inputs, outputs, 3, activation, norm, stride=2 if halve else 1)
+EXPANSION = 4
+"""A bottleneck's outputs for each of the channels that its 3x3 convolution has."""
+
+
+def _plain(inputs: int, outputs: int, stride: int, activation: Activation, norm: str) -> nn.Module:
+    """Two 3x3 convolutions."""
+    conv1 = convolution(inputs, outputs, 3, activation, norm, stride=stride)
     conv2 = in_order(normed(outputs, outputs, 3, norm, padding=1))
-    return in_order((("residual", Residual(conv1, conv2, shortcut)), ("activation", activation())))
+    shortcut = _projection(inputs, outputs, stride, norm)
+    return activated_sum((("conv1", conv1), ("conv2", conv2)), shortcut, activation)
 
 
-def _keeping(width: int, size: tuple[int, ...], activation: Activation, norm: str) -> Residual:
-    conv1 = convolution(width, width, 3, activation, norm)
-    conv2 = convolution(width, width, 3, activation, norm)
-    return Residual(conv1, conv2, nn.Identity())
+def _bottleneck(inputs: int, outputs: int, stride: int, activation: Activation, norm: str) -> nn.Module:
+    """1x1, 3x3 and 1x1; the stride is the 3x3's, as torchvision has it (the paper's is the first's)."""
+    inner = outputs // EXPANSION
+    conv1 = convolution(inputs, inner, 1, activation, norm)
+    conv2 = convolution(inner, inner, 3, activation, norm, stride=stride)
+    conv3 = in_order(normed(inner, outputs, 1, norm, padding=0))
+    shortcut = _projection(inputs, outputs, stride, norm)
+    return activated_sum((("conv1", conv1), ("conv2", conv2), ("conv3", conv3)), shortcut, activation)
 
 
-def _halving(width: int, size: tuple[int, ...], activation: Activation, norm: str) -> Residual:
-    """The shortcut pools, and adds channels of zeros on both sides."""
-    before = width // 2
-    shortcut = (
-        ("pool", nn.AvgPool2d(2, ceil_mode=True)),
-        ("pad", PadChannels(before, width - before)),
-    )
-    conv1 = _strided(width, 2 * width, size, activation, norm)
-    conv2 = convolution(2 * width, 2 * width, 3, activation, norm)
-    return Residual(conv1, conv2, in_order(shortcut))
+def _projection(inputs: int, outputs: int, stride: int, norm: str) -> nn.Module:
+    """The paper's option B: a 1x1 convolution where the shape changes."""
+    if inputs == outputs and stride == 1:
+        return nn.Identity()
+    return in_order(normed(inputs, outputs, 1, norm, padding=0, stride=stride))
 
 
-def _strided(inputs: int, outputs: int, size: tuple[int, ...], activation: Activation, norm: str) -> nn.Sequential:
-    """A 3x3 convolution of stride 2, padded as TensorFlow does: an even side after its end only."""
-    top, left = (side % 2 for side in size)
-    parts: list[Part] = [
-        ("pad", nn.ZeroPad2d((left, 1, top, 1))),
-        *normed(inputs, outputs, 3, norm, padding=0, stride=2),
-        ("activation", activation()),
-    ]
-    return in_order(parts)
+def activated_sum(path: Iterable[Part], shortcut: nn.Module, activation: Activation) -> nn.Sequential:
+    """The last activation follows the sum."""
+    return in_order((("residual", Residual(path, shortcut)), ("activation", activation())))

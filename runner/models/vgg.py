@@ -1,4 +1,4 @@
-"""Stages of 3x3 convolutions, each ended by a 2x2 pool (Simonyan & Zisserman 2015)."""
+"""VGG (Simonyan & Zisserman 2015): stages of 3x3 convolutions, each ended by a 2x2 pool."""
 
 import math
 from collections import OrderedDict
@@ -7,41 +7,9 @@ from typing import Literal
 
 from torch import nn
 
-from runner.models.blocks import classifier, convolution, hidden
+from runner.models.blocks import convolution, dense_head, pooled_to
 from runner.models.network import HE, Activation, Network, Part, Shape, halved
 from runner.schema import Count, ProperFraction
-
-
-def convnet(
-    shape: Shape, classes: int, activation: Activation, *, width: Count, norm: Literal["none", "batch"]
-) -> nn.Module:
-    """Document 002's convolutional network: three stages of one convolution.
-
-    Raises:
-        ConfigError: the images are smaller than 8x8.
-    """
-    height, breadth = halved(shape, 3, "convnet")
-    stages = _stages(shape[0], [(width,)] * 3, activation, norm)
-    return Network(OrderedDict([*stages, *classifier(width * height * breadth, classes)]))
-
-
-def vgg_mini(
-    shape: Shape,
-    classes: int,
-    activation: Activation,
-    *,
-    convs_per_stage: Count,
-    width: Count,
-    norm: Literal["none", "batch"],
-) -> nn.Module:
-    """Document 002's vgg-net: three stages of equally wide convolutions.
-
-    Raises:
-        ConfigError: the images are smaller than 8x8.
-    """
-    height, breadth = halved(shape, 3, "vgg_mini")
-    stages = _stages(shape[0], [(width,) * convs_per_stage] * 3, activation, norm)
-    return Network(OrderedDict([*stages, *classifier(width * height * breadth, classes)]))
 
 
 def vgg16(
@@ -49,28 +17,110 @@ def vgg16(
     classes: int,
     activation: Activation,
     *,
-    head: Count,
-    dropout: ProperFraction,
+    width: Count,
+    head: Count | None,
+    dropout: ProperFraction | None,
     norm: Literal["none", "batch"],
 ) -> nn.Module:
-    """VGG's configuration D: 13 convolutions in five stages, and two hidden dense layers of width `head`.
+    """Configuration D: 13 convolutions in five stages, and two hidden dense layers.
+
+    What is larger than 7x7 in the end is pooled to that, as by torchvision.
+
+    Args:
+        width: channels of the first stage; each doubles them up to the fourth.
+        head: width of the dense layers; None for the paper's 4096 where images have its 224x224 or more, and else
+            512.
+        dropout: of both; None for the paper's 0.5 with the paper's images, and else none.
 
     Raises:
         ConfigError: the images are smaller than 32x32.
     """
-    widths = [(64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3]
-    features = 512 * math.prod(halved(shape, 5, "vgg16"))
+    return _vgg("vgg16", shape, classes, activation, (2, 2, 3, 3, 3), width, head, dropout, norm)
+
+
+def vgg11(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    width: Count,
+    head: Count | None,
+    dropout: ProperFraction | None,
+    norm: Literal["none", "batch"],
+) -> nn.Module:
+    """Configuration A: 8 convolutions; all else as of `vgg16`.
+
+    Raises:
+        ConfigError: the images are smaller than 32x32.
+    """
+    return _vgg("vgg11", shape, classes, activation, (1, 1, 2, 2, 2), width, head, dropout, norm)
+
+
+def vgg13(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    width: Count,
+    head: Count | None,
+    dropout: ProperFraction | None,
+    norm: Literal["none", "batch"],
+) -> nn.Module:
+    """Configuration B: 10 convolutions; all else as of `vgg16`.
+
+    Raises:
+        ConfigError: the images are smaller than 32x32.
+    """
+    return _vgg("vgg13", shape, classes, activation, (2, 2, 2, 2, 2), width, head, dropout, norm)
+
+
+def vgg19(
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    *,
+    width: Count,
+    head: Count | None,
+    dropout: ProperFraction | None,
+    norm: Literal["none", "batch"],
+) -> nn.Module:
+    """Configuration E: 16 convolutions; all else as of `vgg16`.
+
+    Raises:
+        ConfigError: the images are smaller than 32x32.
+    """
+    return _vgg("vgg19", shape, classes, activation, (2, 2, 4, 4, 4), width, head, dropout, norm)
+
+
+def _vgg(
+    model: str,
+    shape: Shape,
+    classes: int,
+    activation: Activation,
+    counts: Sequence[int],
+    width: int,
+    head: int | None,
+    dropout: float | None,
+    norm: str,
+) -> Network:
+    whole = min(shape[1:]) >= PAPERS
+    head = (4096 if whole else 512) if head is None else head
+    dropout = (0.5 if whole else 0.0) if dropout is None else dropout
+    widths = [width * factor for factor in (1, 2, 4, 8, 8)]
+    pooling, size = pooled_to(7, halved(shape, len(counts), model))
     parts: list[Part] = [
-        *_stages(shape[0], widths, activation, norm),
-        ("flatten", nn.Flatten()),
-        ("dense1", hidden(features, head, activation, dropout)),
-        ("dense2", hidden(head, head, activation, dropout)),
-        ("logits", nn.Linear(head, classes)),
+        *stages(shape[0], [(w,) * count for w, count in zip(widths, counts, strict=True)], activation, norm),
+        *pooling,
+        *dense_head(widths[-1] * math.prod(size), head, classes, activation, dropout),
     ]
     return Network(OrderedDict(parts), HE)
 
 
-def _stages(channels: int, widths: Sequence[Sequence[int]], activation: Activation, norm: str) -> Iterator[Part]:
+PAPERS = 224
+"""Height and width of the paper's images."""
+
+
+def stages(channels: int, widths: Sequence[Sequence[int]], activation: Activation, norm: str) -> Iterator[Part]:
     """conv1_1, conv1_2, ..., pool1, conv2_1, ...: a convolution for each width of each stage."""
     inputs = channels
     for stage, outputs_of_stage in enumerate(widths, start=1):

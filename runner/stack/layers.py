@@ -22,9 +22,8 @@ from torch.nn import functional as F
 
 from runner.draws import fold, key, uniform
 from runner.flat import buffers
-from runner.models.blocks import Beside, PadChannels
+from runner.models.blocks import Beside, PadChannels, Residual
 from runner.models.network import Auxiliary, Network
-from runner.models.resnet import Residual
 
 
 @dataclass
