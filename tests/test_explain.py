@@ -27,7 +27,7 @@ ONE = [
         "augment=qqq: no such choice; there are brightness, contrast, crop_flip, cutmix, cutout, flip, mixup, "
         "none, photometric, randaugment, translate",
     ),
-    ("optim.lrr=1", "optim.lrr: no such option; optim has lr, betas, eps, weight_decay (nearest: 'lr')"),
+    ("optim.lrr=1", "optim.lrr: no such option; optim has lr, betas, eps, weight_decay, decays (nearest: 'lr')"),
     ("model.widht=3", "model.widht: no such option; model has convs_per_stage, width, norm (nearest: 'width')"),
     ("init.std=0.02", "init.std: no such option; init=default takes none"),
     (
@@ -78,7 +78,7 @@ def test_several_mistakes_are_said_at_once_in_the_order_that_they_are_met() -> N
 
 def test_an_option_is_explained_by_the_choice_that_was_made() -> None:
     assert explained("optim=sgd", "optim.momentum=0.9") == [
-        "optim.momentum: no such option; optim has lr, weight_decay"
+        "optim.momentum: no such option; optim has lr, weight_decay, decays"
     ]
 
 
@@ -91,7 +91,7 @@ def test_a_mistake_beside_a_wrong_choice_is_said_too() -> None:
 def test_the_choices_of_ones_own_folder_are_known(tmp_path_factory: pytest.TempPathFactory) -> None:
     own = tmp_path_factory.mktemp("conf")
     (own / "optim").mkdir()
-    (own / "optim" / "mine.yaml").write_text("name: sgd\nlr: 0.5\nweight_decay: 0.0\n")
+    (own / "optim" / "mine.yaml").write_text("name: sgd\nlr: 0.5\nweight_decay: 0.0\ndecays: all\n")
     assert from_hydra(compose(["optim=mine"], str(own))).optim.options["lr"] == 0.5
     with pytest.raises(HydraException) as refused:
         compose(["optim=minee"], str(own))
