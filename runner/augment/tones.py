@@ -50,7 +50,7 @@ def _stretched(values: Tensor, pixels: Tensor) -> Tensor:
 def _equalized(values: Tensor, pixels: Tensor) -> Tensor:
     """Such that about as many pixels lie between any two values as far as they are apart."""
     counts = torch.zeros(*pixels.shape[:-1], VALUES, dtype=torch.float64, device=pixels.device)
-    counts.scatter_add_(-1, pixels, torch.ones_like(pixels, dtype=torch.float64))
+    counts.scatter_add_(-1, pixels, counts.new_ones(()).expand_as(pixels))
     brightest = counts.gather(-1, pixels.amax(dim=-1, keepdim=True))
     step = ((pixels.shape[-1] - brightest) / 255).floor()
     below = counts.cumsum(dim=-1) - counts
