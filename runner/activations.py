@@ -1,11 +1,16 @@
-"""Activations, from torch.nn, and the gain that keeps a signal's size through each."""
+"""Activations, from torch.nn, and the gain that keeps a signal's size through each.
+
+An option that may be a list has a number for each activation of a network then, from the input on; see `placed`.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from torch import nn
 
+from runner.choose import choose
+from runner.config import Choice, ConfigError
 from runner.schema import NonNegative, Positive
 
 
@@ -24,14 +29,19 @@ def tanh() -> nn.Module:
     return nn.Tanh()
 
 
-def leaky_relu(*, negative_slope: NonNegative) -> nn.Module:
+def leaky_relu(*, negative_slope: NonNegative | tuple[NonNegative, ...]) -> nn.Module:
     """x, or `negative_slope` times x below zero (Maas et al. 2013)."""
-    return nn.LeakyReLU(negative_slope)
+    return nn.LeakyReLU(_first(negative_slope))
 
 
-def elu(*, alpha: Positive) -> nn.Module:
+def prelu(*, init: float | tuple[float, ...]) -> nn.Module:
+    """x, or a learned slope times x below zero, one a layer, `init` at first (He et al. 2015, section 2.1)."""
+    return nn.PReLU(init=_first(init))
+
+
+def elu(*, alpha: Positive | tuple[Positive, ...]) -> nn.Module:
     """x, or `alpha` (exp(x) - 1) below zero (Clevert et al. 2016)."""
-    return nn.ELU(alpha)
+    return nn.ELU(_first(alpha))
 
 
 def gelu(*, approximate: Literal["none", "tanh"]) -> nn.Module:
@@ -54,9 +64,9 @@ def selu() -> nn.Module:
     return nn.SELU()
 
 
-def celu(*, alpha: Positive) -> nn.Module:
+def celu(*, alpha: Positive | tuple[Positive, ...]) -> nn.Module:
     """x, or `alpha` (exp(x / alpha) - 1) below zero: an ELU whose slope has no step (Barron 2017)."""
-    return nn.CELU(alpha)
+    return nn.CELU(_first(alpha))
 
 
 def softplus(*, beta: Positive) -> nn.Module:
@@ -99,6 +109,7 @@ ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
     "sigmoid": sigmoid,
     "tanh": tanh,
     "leaky_relu": leaky_relu,
+    "prelu": prelu,
     "elu": elu,
     "gelu": gelu,
     "silu": silu,
@@ -116,6 +127,69 @@ ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
 """Without torch's RReLU, which draws its slopes anew at each step: no activation here draws."""
 
 
+def _first(numbers: float | tuple[float, ...]) -> float:
+    """The number, or of a list that of the first place."""
+    return numbers[0] if isinstance(numbers, tuple) else numbers
+
+
+def places(network: nn.Module) -> list[str]:
+    """The names of a network's activations, from the input on."""
+    return [name for name, _ in network.named_modules() if name.rpartition(".")[2] == "activation"]
+
+
+def placed(choice: Choice, at: Sequence[str]) -> dict[str, nn.Module]:
+    """The activation of each place, with its own number where an option is a list.
+
+    Raises:
+        ConfigError: a list has not a number for each place.
+    """
+    lists = {name: value for name, value in choice.options.items() if isinstance(value, tuple)}
+    for name, numbers in lists.items():
+        if len(numbers) != len(at):
+            raise ConfigError(
+                f"activation.{name} has {len(numbers)} numbers, and the network has {len(at)} activations"
+                f"{': ' if at else ''}{', '.join(place.removesuffix('.activation') for place in at)}; "
+                "give one for each, or one number for all"
+            )
+    own = [{name: numbers[number] for name, numbers in lists.items()} for number in range(len(at))]
+    return {
+        place: choose(ACTIVATIONS, Choice(choice.name, {**choice.options, **numbers}))()
+        for place, numbers in zip(at, own, strict=True)
+    }
+
+
+def arrange(network: nn.Module, choice: Choice) -> None:
+    """Gives each place of a network its own number, where an option is a list.
+
+    Raises:
+        ConfigError: a list has not a number for each place.
+    """
+    if not has_lists(choice):
+        return
+    for place, activation in placed(choice, places(network)).items():
+        network.get_submodule(place.rpartition(".")[0])._modules["activation"] = activation
+
+
+def has_lists(choice: Choice) -> bool:
+    """Whether an option has a number for each place."""
+    return any(isinstance(value, tuple) for value in choice.options.values())
+
+
+def gains(network: nn.Module) -> dict[str, float]:
+    """For each layer with weights the gain of the activation that follows, or of the last where none does."""
+    found: dict[str, float] = {}
+    waiting: list[str] = []
+    of_last = 1.0
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            waiting.append(name)
+        elif name.rpartition(".")[2] == "activation":
+            of_last = gain(module)
+            found |= dict.fromkeys(waiting, of_last)
+            waiting.clear()
+    return found | dict.fromkeys(waiting, of_last)
+
+
 def gain(activation: nn.Module) -> float:
     """The factor on weights of standard deviation 1 / sqrt(fan) that keeps the signal's size.
 
@@ -127,6 +201,8 @@ def gain(activation: nn.Module) -> float:
     """
     match activation:
         case nn.LeakyReLU(negative_slope=slope):
+            return math.sqrt(2 / (1 + slope**2))
+        case nn.PReLU(init=slope):
             return math.sqrt(2 / (1 + slope**2))
         case nn.ReLU() | nn.ReLU6() | nn.ELU() | nn.CELU() | nn.GELU() | nn.SiLU() | nn.Mish() | nn.Hardswish():
             return math.sqrt(2)

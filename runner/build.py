@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from runner import draws
-from runner.activations import ACTIVATIONS, gain
+from runner.activations import ACTIVATIONS, arrange, gain, gains, has_lists
 from runner.choose import choose
 from runner.config import ConfigError, RunConfig
 from runner.cost import forward_flops
 from runner.data import Dataset, Split
 from runner.flat import layout
-from runner.initializers import initialize
+from runner.initializers import Images, initialize
 from runner.models import MODELS
 from runner.models.network import Shape
 from runner.optim import OPTIMIZERS, Rule
@@ -98,13 +98,14 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     _set_backends(config.train.precision)
     whole, test = _examples_on(dataset, _where_images_are(config, dataset, device), device)
     training, validation = _split(whole, config)
-    network = _network(config, dataset).to(device, exact)
+    scale = _scale(config, whole)
+    network = _network(config, dataset, _first_images(config, training, scale)).to(device, exact)
     steps = config.steps(len(whole))
     return Parts(
         network=network,
         rule=choose(OPTIMIZERS, config.optim)(layout(network)),
         factors=functools.partial(choose(SCHEDULES, config.schedule), steps=steps),
-        scale=_scale(config, whole),
+        scale=scale,
         training=training,
         validation=validation,
         test=test,
@@ -178,16 +179,29 @@ def _set_backends(precision: str) -> None:
     torch.backends.cudnn.benchmark = True
 
 
-def _network(config: RunConfig, dataset: Dataset) -> nn.Module:
+def _network(config: RunConfig, dataset: Dataset, images: Images) -> nn.Module:
     height, width, channels = dataset.train.images.shape[1:]
     network = _made(config, (channels, height, width), len(dataset.classes))
-    initialize(network, config.init, gain(choose(ACTIVATIONS, config.activation)()), config.seed)
+    of_layers = gains(network) if has_lists(config.activation) else gain(choose(ACTIVATIONS, config.activation)())
+    initialize(network, config.init, of_layers, config.seed, images)
     return network
+
+
+def _first_images(config: RunConfig, training: Examples, scale: Callable[[Tensor], Tensor]) -> Images:
+    """Training images for initializers that look at some."""
+
+    def some(count: int) -> Tensor:
+        key = torch.tensor(draws.key(config.seed, "init", "images"), device=training.which.device)
+        which = training.which[draws.permutation(key, len(training))[:count]]
+        return scale(training.gathered(which).cpu().movedim(-1, -3).double())
+
+    return some
 
 
 def _made(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
     """The network as its function makes it, not initialized."""
     network: nn.Module = choose(MODELS, config.model)(shape, classes, choose(ACTIVATIONS, config.activation))
+    arrange(network, config.activation)
     return network
 
 

@@ -228,6 +228,8 @@ class RunConfig:
         plain["data"]["options"] = dict(self.data.options)
         for own in ("seed", "init", "activation", "optim", "schedule", "augment"):
             del plain[own]
+        if self.activation.name in LEARNED:
+            plain["activation"] = self.activation.name
         for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip", "ema"):
             plain["train"].pop(own, None)
         return digest([plain, self.train.compile])
@@ -276,6 +278,9 @@ def executor(cfg: DictConfig) -> Executor:
     assert isinstance(found, Executor)
     return found
 
+
+LEARNED = ("prelu",)
+"""Activations that have weights: with one of them a network is another one."""
 
 NOT_OF_A_RUN = ("sweep", "executor", "hydra", "rates", "plan")
 """What the configuration says beside a run: which runs there are, and how a list of them is executed."""

@@ -1,19 +1,25 @@
 """Initial weights: functions that fill one weight, and `initialize`, which fills a network.
 
-Each function fills `weight` ([outputs, inputs] or [outputs, inputs, height, width]) in place with draws of
-`generator`. `activation_gain` is the gain of the network's activation (see `activations.gain`).
+Most fill one `weight` ([outputs, inputs] or [outputs, inputs, height, width]) in place with draws of `generator`.
+`activation_gain` is the gain of the network's activation (see `activations.gain`). Those of `OF_NETWORKS` begin a
+`network` with another choice, by `begin`, and change it as a whole; `images` gives so many training images.
 """
 
-from collections.abc import Callable
-from typing import Literal
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Generator, Tensor, nn
 
 from runner import draws
 from runner.choose import choose
-from runner.config import Choice
-from runner.schema import Positive
+from runner.config import Choice, ConfigError
+from runner.schema import Count, NonNegative, Positive
+
+Begin: TypeAlias = Callable[[Choice], None]
+Images: TypeAlias = Callable[[int], Tensor]
+"""So many training images as the network sees them, float64 [n, channels, height, width], in the host's memory."""
 
 
 def xavier_uniform(weight: Tensor, activation_gain: float, generator: Generator, *, gain: Positive | None) -> None:
@@ -68,6 +74,91 @@ def orthogonal(weight: Tensor, activation_gain: float, generator: Generator, *, 
     nn.init.orthogonal_(weight, activation_gain if gain is None else gain, generator)
 
 
+def delta_orthogonal(
+    weight: Tensor, activation_gain: float, generator: Generator, *, gain: Positive | None
+) -> None:
+    """A convolution that is `orthogonal` at the kernel's centre and zero around it (Xiao et al. 2018, algorithm 2).
+
+    Dense layers are orthogonal. The paper has no layer with fewer outputs than inputs; one gets orthonormal rows,
+    which keep the size of what comes back, and of what goes on a share.
+    """
+    weight.zero_()
+    centre = weight
+    while centre.dim() > 2:
+        centre = centre.select(2, (centre.shape[2] - 1) // 2)
+    drawn = torch.empty(centre.shape)
+    orthogonal(drawn, activation_gain, generator, gain=gain)
+    centre.copy_(drawn)
+
+
+def lecun_normal(weight: Tensor, activation_gain: float, generator: Generator) -> None:
+    """N(0, 1 / fan_in), whatever the activation (LeCun et al. 1998, section 4.6): activation=selu's."""
+    nn.init.kaiming_normal_(weight, mode="fan_in", nonlinearity="linear", generator=generator)
+
+
+def lecun_uniform(weight: Tensor, activation_gain: float, generator: Generator) -> None:
+    """U(-a, a) of the variance of `lecun_normal`."""
+    nn.init.kaiming_uniform_(weight, mode="fan_in", nonlinearity="linear", generator=generator)
+
+
+def lsuv(network: nn.Module, begin: Begin, images: Images, *, batch: Count, tolerance: NonNegative) -> None:
+    """Layer-sequential unit variance (Mishkin & Matas 2016, algorithm 1).
+
+    Orthonormal, then divided, layer after layer, by the deviation of what the layer puts out for a batch. The
+    paper divides again until the variance is within the tolerance; with biases of zero once is enough, so all
+    layers are done in one pass over the network. It is computed in float64, on the CPU: what a device, a
+    precision or a number of threads would change is rounded away.
+
+    Args:
+        batch: training images, chosen by key.
+        tolerance: a layer whose variance is so near to 1 is left as it is.
+    """
+    begin(Choice("orthogonal", {"gain": 1.0}))
+    exact = copy.deepcopy(network).double().eval()
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    for name, layer in layers.items():
+        exact.get_submodule(name).register_forward_hook(_scaling(layer, tolerance))
+    exact(images(batch))
+
+
+def _scaling(layer: nn.Module, tolerance: float) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    """Brings what a layer's exact copy puts out to unit variance, and the layer with it."""
+
+    def scale(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        variance = output.var(correction=0).item()
+        if variance == 0 or abs(variance - 1) <= tolerance:
+            return output
+        assert isinstance(layer.weight, Tensor)
+        layer.weight.div_(variance**0.5)
+        scaled: Tensor = output / variance**0.5
+        return scaled
+
+    return scale
+
+
+def zeros_residual(network: nn.Module, begin: Begin, images: Images) -> None:
+    """The network's own, and the last norm of every residual branch begins with a scale of zero.
+
+    So a block begins as its shortcut (Goyal et al. 2017, section 5.1). Without norms the branch's last convolution
+    is zero (Zhang et al. 2019, "Fixup", section 3). A branch is what a block with a `shortcut` has beside it.
+
+    Raises:
+        ConfigError: there is no such block.
+    """
+    blocks = [module for module in network.modules() if "shortcut" in dict(module.named_children())]
+    if not blocks:
+        raise ConfigError(
+            "init=zeros_residual begins with residual branches of zero, and this network has none: "
+            "it is for networks such as model=resnet18"
+        )
+    begin(Choice("default"))
+    for block in blocks:
+        branch = [part for name, child in block.named_children() if name != "shortcut" for part in child.modules()]
+        scales: list[Tensor] = [part.weight for part in branch if isinstance(part, nn.BatchNorm2d)]
+        weights: list[Tensor] = [part.weight for part in branch if isinstance(part, nn.Conv2d)]
+        (scales or weights)[-1].zero_()
+
+
 INITIALIZERS: dict[str, Callable[..., None]] = {
     "xavier_uniform": xavier_uniform,
     "xavier_normal": xavier_normal,
@@ -76,30 +167,56 @@ INITIALIZERS: dict[str, Callable[..., None]] = {
     "normal": normal,
     "truncated_normal": truncated_normal,
     "orthogonal": orthogonal,
+    "delta_orthogonal": delta_orthogonal,
+    "lecun_normal": lecun_normal,
+    "lecun_uniform": lecun_uniform,
+    "lsuv": lsuv,
+    "zeros_residual": zeros_residual,
 }
+
+OF_NETWORKS = ("lsuv", "zeros_residual")
+"""Those that see the network as a whole."""
 
 
 @torch.no_grad()
-def initialize(network: nn.Module, init: Choice, gain: float, seed: int) -> None:
+def initialize(
+    network: nn.Module, init: Choice, gain: float | Mapping[str, float], seed: int, images: Images | None = None
+) -> None:
     """Fills the weights of every convolution and dense layer; biases become 0, norms start over.
 
     A weight depends on the seed, its name and its shape alone: not on the layers beside it, the device or the
-    precision.
+    precision; with an initializer of whole networks on the network and the images too.
 
     Args:
         init: of `INITIALIZERS`; `default` is the network's own `default_init`.
-        gain: of the network's activation.
+        gain: of the network's activation, or for each layer by its name.
 
     Raises:
-        ConfigError: no initializer is called so.
+        ConfigError: no initializer is called so, or it is not for this network.
     """
-    fill = choose(INITIALIZERS, _meant(network, init))
+
+    def begin(choice: Choice) -> None:
+        _fill(network, choose(INITIALIZERS, _meant(network, choice)), gain, seed)
+
+    meant = _meant(network, init)
+    if meant.name in OF_NETWORKS:
+        choose(INITIALIZERS, meant)(network, begin, images)
+    else:
+        begin(meant)
+
+
+def _fill(
+    network: nn.Module,
+    fill: Callable[[Tensor, float, Generator], None],
+    gain: float | Mapping[str, float],
+    seed: int,
+) -> None:
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             generator = torch.Generator().manual_seed(draws.key(seed, "init", f"{name}.weight"))
             drawn = torch.empty(module.weight.shape, dtype=torch.float32)
             for one in drawn.chunk(getattr(module, "groups", 1)):  # that many convolutions side by side
-                fill(one, gain, generator)
+                fill(one, gain[name] if isinstance(gain, Mapping) else gain, generator)
             module.weight.copy_(drawn)
             if module.bias is not None:
                 module.bias.zero_()

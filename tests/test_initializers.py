@@ -1,5 +1,6 @@
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from runner import schema
 from runner.config import Choice, ConfigError
 from runner.initializers import INITIALIZERS, initialize
+from runner.models import MODELS
+from runner.models.blocks import Residual
 from runner.models.network import Network
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +32,11 @@ def filled(name: str, shape: tuple[int, ...], **options: object) -> Tensor:
 def network(**extra: nn.Module) -> Network:
     parts = {"first": nn.Conv2d(3, 8, 3), **extra, "flatten": nn.Flatten(), "last": nn.Linear(8, 5)}
     return Network(OrderedDict(parts))
+
+
+def images(count: int, *shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    return torch.randn(count, *(shape or (3, 3, 3)), dtype=torch.float64, generator=generator)
 
 
 def initialized(net: nn.Module, name: str = "he_normal", seed: int = 0, **options: object) -> nn.Module:
@@ -103,13 +111,16 @@ def test_orthogonal_rows_or_columns_are_orthonormal_up_to_the_gain(
     torch.testing.assert_close(product, scale**2 * torch.eye(len(product)), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("page", SHIPPED, ids=lambda page: page.stem)
+OF_ANY = [page for page in SHIPPED if page.stem != "zeros_residual"]
+
+
+@pytest.mark.parametrize("page", OF_ANY, ids=lambda page: page.stem)
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(page: Path) -> None:
     options = OmegaConf.to_container(OmegaConf.load(page))
     init = Choice(options.pop("name"), options)
     one, same, other = network(), network(), network()
     for net, seed in ((one, 3), (same, 3), (other, 4)):
-        initialize(net, init, GAIN, seed)
+        initialize(net, init, GAIN, seed, images)
     for mine, equal, different in zip(one.parameters(), same.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, equal)
         assert mine.dim() == 1 or not torch.equal(mine, different)
@@ -163,6 +174,106 @@ def test_default_is_what_the_network_says() -> None:
     initialized(same, "normal", mean=2.0, std=0.001)
     assert torch.equal(net.first.weight, same.first.weight)
     assert net.first.weight.mean().item() == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize("layer", SHAPES)
+def test_lecun_has_the_variance_of_its_inputs_whatever_the_activation(layer: str) -> None:
+    std = 1 / math.sqrt(FANS[layer][0])
+    uniform, normal = filled("lecun_uniform", SHAPES[layer]), filled("lecun_normal", SHAPES[layer])
+    assert uniform.std().item() == pytest.approx(std, rel=0.02) == normal.std().item()
+    assert uniform.abs().max().item() <= math.sqrt(3) * std * 1.000001
+    assert normal.abs().max().item() > 3 * std
+
+
+@pytest.mark.parametrize("shape", [(9, 5, 3, 3), (5, 9, 5, 3), (6, 6, 1, 1), (4, 4, 2, 4), (7, 4)])
+def test_delta_orthogonal_keeps_the_size_of_what_goes_through(shape: tuple[int, ...]) -> None:
+    weight = filled("delta_orthogonal", shape, gain=1.0)
+    if len(shape) == 4:
+        at = [(side - 1) // 2 for side in shape[2:]]
+        centre = weight[:, :, at[0], at[1]].clone()
+        weight[:, :, at[0], at[1]] = 0
+        assert not weight.any()
+    else:
+        centre = weight
+    product = centre.T @ centre if shape[0] >= shape[1] else centre @ centre.T
+    torch.testing.assert_close(product, torch.eye(len(product)), atol=1e-5, rtol=0)
+
+
+def small(model: str, **options: object) -> nn.Module:
+    return MODELS[model]((3, 8, 8), 4, nn.ReLU, **options)
+
+
+LSUV = Choice("lsuv", {"batch": 16, "tolerance": 0.0})
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        lambda: small("vgg_mini", convs_per_stage=2, width=6, norm="none"),
+        lambda: small("resnet_mini", blocks=(1, 1), width=4, norm="batch"),
+        lambda: small("inception_mini", width=4, path_width=3, norm="none"),
+        lambda: small("mobilenet_mini", width=4, norm="batch"),
+        lambda: small("mlp", widths=(9, 7)),
+    ],
+)
+def test_lsuv_gives_every_layer_unit_variance_on_the_images_it_was_given(net: Callable[[], nn.Module]) -> None:
+    network, found = net(), {}
+    initialize(network, LSUV, GAIN, 3, lambda count: images(count, 3, 8, 8))
+    network.double().eval()
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(lambda m, i, out, n=name: found.update({n: out.var(correction=0).item()}))
+    network(images(16, 3, 8, 8))
+    assert found == pytest.approx(dict.fromkeys(found, 1.0), rel=1e-5)
+    assert len(found) >= 3
+
+
+def test_lsuv_is_orthonormal_up_to_a_factor_and_leaves_what_is_near_enough() -> None:
+    started, plain, scaled = network(), network(), network()
+    initialize(started, Choice("lsuv", {"batch": 8, "tolerance": 1e9}), GAIN, 3, images)
+    initialize(scaled, LSUV, GAIN, 3, images)
+    initialize(plain, Choice("orthogonal", {"gain": 1.0}), GAIN, 3)
+    assert torch.equal(started.first.weight, plain.first.weight)
+    ratio = scaled.first.weight / plain.first.weight
+    torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio))
+    assert abs(ratio.mean().item() - 1) > 0.01
+
+
+def test_lsuv_does_not_depend_on_precision_or_the_number_of_threads() -> None:
+    one, other = network(), network().double()
+    before = torch.get_num_threads()
+    initialize(one, LSUV, GAIN, 3, images)
+    torch.set_num_threads(1)
+    initialize(other, LSUV, GAIN, 3, images)
+    torch.set_num_threads(before)
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine.double(), theirs, rtol=1e-7, atol=0)
+
+
+RESIDUAL = {
+    "resnet18": {"stem": "cifar", "width": 2},
+    "resnet_mini": {"blocks": (2, 1), "width": 4},
+}
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+@pytest.mark.parametrize("model", RESIDUAL)
+def test_zeros_residual_begins_with_blocks_that_are_their_shortcuts(model: str, norm: str) -> None:
+    network, own = small(model, norm=norm, **RESIDUAL[model]), small(model, norm=norm, **RESIDUAL[model])
+    initialize(network, Choice("zeros_residual"), GAIN, 3)
+    initialize(own, Choice("default"), GAIN, 3)
+    blocks = [module for module in network.eval().modules() if isinstance(module, Residual)]
+    assert len(blocks) == (8 if model == "resnet18" else 3)
+    for block in blocks:
+        x = images(2, next(block.conv1.parameters()).shape[1], 8, 8).float()
+        assert torch.equal(block(x), block.shortcut(x))
+    changed = [not torch.equal(a, b) for a, b in zip(network.parameters(), own.parameters(), strict=True)]
+    assert sum(changed) == len(blocks)
+
+
+def test_a_network_without_shortcuts_is_refused_for_zeros_residual() -> None:
+    with pytest.raises(ConfigError, match="this network has none"):
+        initialize(network(), Choice("zeros_residual"), GAIN, 3)
 
 
 def test_a_grouped_convolution_is_filled_as_many_convolutions() -> None:

@@ -316,11 +316,16 @@ def test_a_network_can_be_cut_and_copied() -> None:
 def started(name: str, act: str, init: str) -> nn.Module:
     network = small_model(name, act)
     options = page("init", init)
-    initialize(network, Choice(options.pop("name"), options), gain(activation(act)()), seed=0)
+    choice = Choice(options.pop("name"), options)
+    initialize(network, choice, gain(activation(act)()), 0, lambda count: images_for(name, count).double())
     return network
 
 
-STARTS = [(act, "default") for act in ACTIVATIONS] + [("relu", init) for init in INITIALIZERS]
+STARTS = [(act, "default") for act in ACTIVATIONS] + [
+    ("relu", init)
+    for init in INITIALIZERS
+    if init != "zeros_residual"  # whose branches wait for a step
+]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from stacks import at_step, member, stack_of, told
 
 from runner.activations import ACTIVATIONS
 from runner.augment import AUGMENTATIONS
-from runner.config import RunConfig
+from runner.config import LEARNED, RunConfig
 from runner.initializers import INITIALIZERS
 from runner.optim import OPTIMIZERS
 from runner.schedules import SCHEDULES
@@ -104,7 +104,7 @@ def test_all_optimizers_may_be_in_one_stack() -> None:
     assert_as_alone(*((*DENSE, f"optim={name}") for name in OPTIMIZERS))
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in LEARNED])
 def test_runs_may_differ_in_activation(name: str) -> None:
     other = "tanh" if name in ("relu", "relu6") else "relu"
     assert_as_alone(*((*CONVOLUTIONS, *run) for run in [(f"activation={name}",), (f"activation={other}",)]))
@@ -116,11 +116,24 @@ def test_runs_may_differ_in_an_activations_numbers_and_words() -> None:
     assert_as_alone(*((*DENSE, *run) for run in [*slopes, *words]))
 
 
+def test_runs_may_differ_in_the_numbers_of_each_place() -> None:
+    slopes = [f"activation=leaky_relu activation.negative_slope={given}".split() for given in ("[0.3,0.01]", 0.3)]
+    assert_as_alone(*((*DENSE, *run) for run in [*slopes, ("activation=elu", "activation.alpha=[0.5,2]"), ()]))
+
+
+def test_runs_may_learn_their_slopes_from_different_ones_on() -> None:
+    runs = [(), ("activation.init=[0,0.5,-0.1]", "seed=1"), ("optim=sgd", "optim.weight_decay=0.1")]
+    assert_as_alone(*((*CONVOLUTIONS, "activation=prelu", *run) for run in runs))
+    assert configured(*CONVOLUTIONS).family != configured(*CONVOLUTIONS, "activation=prelu").family
+
+
 @pytest.mark.parametrize("name", ["default", *INITIALIZERS])
 def test_runs_may_differ_in_initializer_and_seed(name: str) -> None:
+    residual = ("model=resnet_mini", "model.width=2", "model.blocks=[1]", "train.steps=20")
+    network = residual if name == "zeros_residual" else DENSE
     other = "xavier_normal" if name == "he_normal" else "he_normal"
     runs = [(f"init={name}",), (f"init={name}", "seed=1"), (f"init={other}", "seed=2")]
-    assert_as_alone(*((*DENSE, *run) for run in runs))
+    assert_as_alone(*((*network, *run) for run in runs))
 
 
 ALIKE: dict[str, Changes] = {

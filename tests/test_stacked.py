@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from runner import flat
 from runner.activations import ACTIVATIONS
-from runner.config import Choice
+from runner.activations import places as at_places
+from runner.config import LEARNED, Choice
 from runner.draws import key
 from runner.models import MODELS
 from runner.models.blocks import Beside, PadChannels, Residual, classifier
@@ -199,11 +200,21 @@ def test_every_model_computes_for_each_network_what_it_computes_alone(
 
 @pytest.mark.parametrize("model", ["mlp", "vgg_mini"])
 def test_networks_that_differ_in_activation_have_each_its_own(model: str) -> None:
-    makes = [activation(name) for name in ACTIVATIONS]
+    makes = [activation(name) for name in ACTIVATIONS if name not in LEARNED]
     ones = [networks(make_of(model, 8, make), 1)[0] for make in makes]
-    stack = Stacked(ones[0], torch.float64, [make() for make in makes])
+    stack = Stacked(ones[0], torch.float64, [dict.fromkeys(at_places(ones[0]), make()) for make in makes])
     stack.about.activations = list(torch.eye(len(makes), dtype=torch.bool))
     assert_as_alone(ones, random(len(makes), BATCH, 3, 8, 8, seed=1), training=True, stack=stack)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("model", ["mlp", "resnet_mini", "inception_mini"])
+def test_networks_that_learn_their_slopes_have_each_its_own(model: str, training: bool) -> None:
+    ones = networks(make_of(model, 8, activation("prelu")))
+    for number, one in enumerate(ones):
+        for place in at_places(one):
+            nn.init.constant_(one.get_submodule(place).weight, 0.1 * number - 0.1)
+    assert_as_alone(ones, random(COUNT, BATCH, 3, 8, 8, seed=1), training=training)
 
 
 def activation(name: str) -> Make:

@@ -32,13 +32,14 @@ class Networks:
 
     Attributes:
         count: how many there are.
-        kinds: of activations that they may have; empty where all have that of the network they are made from.
+        kinds: of activations that they may have, the activation of each place by its path; empty where all have
+            those of the network they are made from.
         activations: by the number of a kind, the networks that have it, bool [n]; empty where all have the first.
         keys: for what is drawn in the network at this step, int64 [n].
     """
 
     count: int = 1
-    kinds: Sequence[nn.Module] = ()
+    kinds: Sequence[Mapping[str, nn.Module]] = ()
     activations: Sequence[Tensor] = ()
     keys: Tensor = field(default_factory=lambda: torch.zeros(1, dtype=torch.int64))
 
@@ -156,17 +157,21 @@ class Activation(Layer):
 
     Attributes:
         is_relu: all networks have ReLU.
+        learned: each network has its own slope, a weight; then all have this activation.
         in_place: what comes here is nobody else's.
     """
 
     def setup(self, one: nn.Module) -> None:
-        self.first, *self.others = self.about.kinds or [one]
+        self.first, *self.others = [kind[self.path] for kind in self.about.kinds] or [one]
+        self.learned = isinstance(one, nn.PReLU)
         self.is_relu = isinstance(self.first, nn.ReLU) and not self.others
         self.in_place = False
 
     def forward(self, x: Tensor) -> Tensor:
         if self.in_place and self.is_relu:
             return F.relu_(x)  # memory is what a pointwise step costs
+        if self.learned:
+            return torch.where(x > 0, x, x * _over(self.held["weight"][:, 0], x))
         out: Tensor = self.first(x)
         for kind, networks in zip(self.others, self.about.activations[1:], strict=True):
             out = torch.where(_over(networks, x), kind(x), out)
@@ -180,7 +185,7 @@ def _apart(x: Tensor, count: int) -> Tensor:
 
 
 def _over(networks: Tensor, x: Tensor) -> Tensor:
-    """A flag for each network, broadcast over its channels of [batch, n C, h, w] or its features [n, batch, F]."""
+    """Of each network one, broadcast over its channels of [batch, n C, h, w] or its features [n, batch, F]."""
     if x.dim() == 3:
         return networks[:, None, None]
     return networks.repeat_interleave(x.shape[1] // len(networks))[:, None, None]

@@ -26,14 +26,14 @@ class Stacked:
         self,
         one: nn.Module,
         compute: torch.dtype,
-        kinds: Sequence[nn.Module] = (),
+        kinds: Sequence[Mapping[str, nn.Module]] = (),
         made: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
     ) -> None:
         """Makes it from one of the networks.
 
         Args:
             compute: what to compute in.
-            kinds: of activation that the networks may have, where these differ.
+            kinds: of activation that the networks may have, where these differ, by their places.
             made: makes the program that is trained.
         """
         self.about = Networks(kinds=kinds)

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from runner.activations import ACTIVATIONS
+from runner.activations import placed, places
 from runner.augment import AUGMENTATIONS, Blend
 from runner.build import Parts
 from runner.choose import choose
-from runner.config import Choice, RunConfig
+from runner.config import LEARNED, Choice, RunConfig
 from runner.draws import Draw
 from runner.flat import layout
 from runner.losses import LOSSES, Mixture
@@ -56,11 +56,11 @@ class Shared:
         self.clips = any(config.train.clip is not None for config in configs)
         self.averages = any(config.train.ema is not None for config in configs)
         self.loss: Callable[[Tensor, Tensor, Tensor, Mixture | None], Tensor] = LOSSES[configs[0].train.loss]
-        self._activations = list({repr(config.activation): config.activation for config in configs}.values())
-        kinds = [choose(ACTIVATIONS, activation)() for activation in self._activations]
-        several = kinds if len(kinds) > 1 else ()
+        self._activations = list({_kind(config.activation): config.activation for config in configs}.values())
+        several = self._activations if len(self._activations) > 1 else []
+        kinds = [placed(activation, places(parts.network)) for activation in several]
         self.made: Callable[[Any], Any] = torch.compile if configs[0].train.compile else lambda function: function
-        self.networks = Stacked(parts.network, parts.compute, several, self.made)
+        self.networks = Stacked(parts.network, parts.compute, kinds, self.made)
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
         self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])
@@ -93,7 +93,7 @@ class Shared:
         """Whether a run differs from those that this was made for only in what has become data."""
         return (
             config.family == self._config.family
-            and repr(config.activation) in map(repr, self._activations)
+            and _kind(config.activation) in map(_kind, self._activations)
             and self.optim.fits(_without_rate(config.optim))
             and self.augment.fits(config.augment)
             and config.track.records <= self._records
@@ -139,7 +139,7 @@ class Shared:
         rows["smoothing"][place] = config.train.label_smoothing
         rows["ema"][place] = config.train.ema or 0
         rows["clip"][place] = torch.inf if config.train.clip is None else config.train.clip
-        rows["activation"][place] = [repr(choice) for choice in self._activations].index(repr(config.activation))
+        rows["activation"][place] = [*map(_kind, self._activations)].index(_kind(config.activation))
         self.optim.put(place, _without_rate(config.optim))
         self.augment.put(place, config.augment)
 
@@ -193,6 +193,11 @@ def _by_kind(found: Sequence[Tensor], kinds: Tensor) -> Tensor:
     for other, mask in zip(others, masks(kinds, len(found))[1:], strict=False):
         own = torch.where(mask.view(-1, *[1] * (own.dim() - 1)), other, own)
     return own
+
+
+def _kind(activation: Choice) -> str:
+    """What a layer must know of an activation: not where the slopes begin that it learns."""
+    return activation.name if activation.name in LEARNED else repr(activation)
 
 
 def _without_rate(optim: Choice) -> Choice:
