@@ -99,11 +99,6 @@ def hardtanh() -> nn.Module:
     return nn.Hardtanh()
 
 
-def tanhshrink() -> nn.Module:
-    """x - tanh(x)."""
-    return nn.Tanhshrink()
-
-
 ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
     "relu": relu,
     "sigmoid": sigmoid,
@@ -122,9 +117,9 @@ ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
     "hardswish": hardswish,
     "hardsigmoid": hardsigmoid,
     "hardtanh": hardtanh,
-    "tanhshrink": tanhshrink,
 }
-"""Without torch's RReLU, which draws its slopes anew at each step: no activation here draws."""
+"""Without torch's RReLU, which draws its slopes anew at each step, as no activation here does; and without its
+Tanhshrink and the other shrinks, flat at zero, behind which a few layers leave nothing of the signal."""
 
 
 def _first(numbers: float | tuple[float, ...]) -> float:

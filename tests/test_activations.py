@@ -32,7 +32,6 @@ FORMULAS = {
     "hardsigmoid": lambda x: min(max(x + 3, 0), 6) / 6,
     "hardtanh": lambda x: min(max(x, -1.0), 1.0),
     "prelu": lambda x: x if x > 0 else 0.25 * x,
-    "tanhshrink": lambda x: x - math.tanh(x),
 }
 
 
