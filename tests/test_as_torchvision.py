@@ -17,7 +17,7 @@ PAPERS = (3, 224, 224)
 RESNET: dict[str, Any] = {"stem": "imagenet", "width": 64, "norm": "batch"}
 VGG: dict[str, Any] = {"width": 64, "head": None, "dropout": None, "norm": "none"}
 ALEXNET: dict[str, Any] = {"widths": (64, 192, 384, 256, 256), "head": 4096, "dropout": 0.5, "norm": "none"}
-MOBILENET: dict[str, Any] = {"stem": "imagenet", "multiplier": 1.0, "dropout": 0.2, "norm": "batch"}
+MOBILENET: dict[str, Any] = {"stem": "imagenet", "width_multiplier": 1.0, "dropout": 0.2, "norm": "batch"}
 
 SIZES: dict[str, tuple[dict[str, Any], int]] = {
     "alexnet": (ALEXNET, 61_100_840),

@@ -41,7 +41,7 @@ def _takes(model: str, size: int) -> bool:
 
 
 def test_describe_prints_the_layers_and_totals_of_the_published_network(tmp_path: Path) -> None:
-    words = ("model=resnet18", "model.stem=imagenet", "--size=224", "track.fit_memory=1", "train.precision=fp32")
+    words = ("model=resnet18", "--size=224", "track.fit_memory=1", "train.precision=fp32")
     told = runner(tmp_path, "describe", *words)
     assert "conv0" in told and "64 x 112 x 112" in told and "118,013,952" in told
     assert "parameters: 11,689,512" in told
@@ -115,6 +115,6 @@ def test_a_sweep_compares_its_cells_by_what_they_cost(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_document_001_stand_beside_what_is_counted(tmp_path: Path) -> None:
-    told = runner(tmp_path, "describe", "model=googlenet", "model.stem=imagenet", "--size=224")
+    told = runner(tmp_path, "describe", "model=googlenet", "--size=224")
     assert "document 001: 5 million parameters; counted: 6,624,904." in told
     assert "document 001: 1/12 of AlexNet's 60 million; counted: 1/9.2." in told

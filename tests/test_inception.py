@@ -26,7 +26,7 @@ COUNTS = [
 
 
 def ours(name: str, classes: int = CLASSES, **changes: Any) -> nn.Module:
-    options = {"stem": "imagenet", "multiplier": 1.0, "dropout": 0.0, "aux": True, "norm": "batch", **changes}
+    options = {"stem": "imagenet", "width_multiplier": 1.0, "dropout": 0.0, "aux": True, "norm": "batch", **changes}
     if name == "googlenet":
         options = {"aux_dropout": 0.0, **options}
     side = SIDES[name]

@@ -276,10 +276,10 @@ def test_a_shortcut_of_the_cifar_family_takes_every_second_place_between_channel
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2"])
 def test_a_mobilenets_stem_and_multiplier_are_as_said(name: str) -> None:
     for stem, side in (("cifar", 4), ("imagenet", 1)):
-        network = model(name, multiplier=0.25, stem=stem)
+        network = model(name, width_multiplier=0.25, stem=stem)
         places = network[: list(network._modules).index("pool")]
         assert places.eval()(torch.zeros(1, 3, 32, 32)).shape[2:] == (side, side)
-    half, whole = (uncounted(name, (3, 224, 224), 1000, multiplier=m) for m in (0.5, 1.0))
+    half, whole = (uncounted(name, (3, 224, 224), 1000, width_multiplier=m) for m in (0.5, 1.0))
     assert half.conv0.conv.out_channels == 16
     assert [2 * c.out_channels for c in convolutions(half)[:2]] == [c.out_channels for c in convolutions(whole)[:2]]
 

@@ -176,7 +176,7 @@ def test_norms_are_each_runs_own(model: str, norm: str) -> None:
 
 
 def test_auxiliary_heads_are_each_runs_own() -> None:
-    network = ("model=googlenet", "model.multiplier=0.05", "model.aux=true", "model.norm=none")
+    network = ("model=googlenet", "model.width_multiplier=0.05", "model.aux=true", "model.norm=none")
     runs = [("seed=0",), ("seed=1", "train.label_smoothing=0.2")]
     assert_as_alone(*((*network, "train.steps=20", "train.eval_every=10", *run) for run in runs))
 

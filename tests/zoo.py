@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {
     "path_width": 2,
     "head": 5,
     "widths": (5, 4, 6, 3, 4),
-    "multiplier": 0.02,
+    "width_multiplier": 0.02,
     "dropout": 0.0,
     "aux_dropout": 0.0,
 }

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 
 from runner.models.blocks import Beside, classifier, convolution, hidden
-from runner.models.network import Activation, Auxiliary, Network, Part, Shape, at_least, in_order
+from runner.models.network import Activation, Auxiliary, Network, Part, Shape, at_least, in_order, stem_for
 from runner.schema import Positive, ProperFraction
 
 BLOCKS = {
@@ -42,8 +42,8 @@ def googlenet(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
-    multiplier: Positive,
+    stem: Literal["auto", "cifar", "imagenet"],
+    width_multiplier: Positive,
     dropout: ProperFraction,
     aux: bool,
     aux_dropout: ProperFraction,
@@ -56,20 +56,21 @@ def googlenet(
 
     Args:
         stem: what comes first; `imagenet` is the paper's and divides height and width by 8, `cifar` keeps them.
-        multiplier: of the channels of all layers; the paper's network has 1.
+        width_multiplier: of the channels of all layers; the paper's network has 1.
         aux: whether there are the two auxiliary heads, after 4a and 4d.
         aux_dropout: the share of a head's hidden features that is dropped.
 
     Raises:
         ConfigError: the images are smaller than 15x15, or 2x2 for the stem `cifar`.
     """
-    at_least(SMALLEST[stem], shape, f"googlenet with model.stem={stem}")
+    form = stem_for(shape, stem)
+    at_least(SMALLEST[form], shape, f"googlenet with model.stem={form}")
     conv = partial(convolution, activation=activation, norm=norm, eps=1e-3)
 
     def wide(width: int) -> int:
-        return max(1, round(multiplier * width))
+        return max(1, round(width_multiplier * width))
 
-    parts = list(_stem(shape[0], wide(64), wide(192), stem, conv))
+    parts = list(_stem(shape[0], wide(64), wide(192), form, conv))
     inputs = wide(192)
     for block, widths in BLOCKS.items():
         parts.append((f"inception{block}", _inception(inputs, [wide(width) for width in widths], conv)))

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from torch import nn
 
 from runner.models.blocks import Beside, Size, classifier, convolution
-from runner.models.network import HE, Activation, Auxiliary, Network, Part, Shape, at_least, in_order
+from runner.models.network import HE, Activation, Auxiliary, Network, Part, Shape, at_least, in_order, stem_for
 from runner.schema import Positive, ProperFraction
 
 HEADS_WEIGHT = 0.4
@@ -100,8 +100,8 @@ def inception_v3(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
-    multiplier: Positive,
+    stem: Literal["auto", "cifar", "imagenet"],
+    width_multiplier: Positive,
     dropout: ProperFraction,
     aux: bool,
     norm: Literal["batch", "none"],
@@ -113,26 +113,27 @@ def inception_v3(
 
     Args:
         stem: what comes first; `imagenet` is the paper's and divides height and width by 8, `cifar` keeps them.
-        multiplier: of the channels of all layers; the paper's network has 1.
+        width_multiplier: of the channels of all layers; the paper's network has 1.
         aux: whether there is the auxiliary head, before the last size.
 
     Raises:
         ConfigError: the images are smaller than 75x75, or 7x7 for the stem `cifar`.
     """
-    at_least(SMALLEST[stem], shape, f"inception_v3 with model.stem={stem}")
+    form = stem_for(shape, stem)
+    at_least(SMALLEST[form], shape, f"inception_v3 with model.stem={form}")
     conv = partial(convolution, activation=activation, norm=norm, eps=1e-3)
 
     def wide(width: int) -> int:
-        return max(1, round(multiplier * width))
+        return max(1, round(width_multiplier * width))
 
-    parts = list(_stem(shape[0], [wide(width) for width in STEM], stem, conv))
+    parts = list(_stem(shape[0], [wide(width) for width in STEM], form, conv))
     inputs = wide(STEM[-1])
     for block, paths in BLOCKS.items():
         steps = {name: [to._replace(width=wide(to.width)) for to in path] for name, path in paths.items()}
         parts.append((f"inception{block}", _inception(inputs, steps, conv)))
         inputs = sum(_outputs(inputs, path) for path in steps.values())
         if aux and block == "6e":
-            head = _head(inputs, wide(128), wide(768), classes, _side_of_6e(shape, stem), conv)
+            head = _head(inputs, wide(128), wide(768), classes, _side_of_6e(shape, form), conv)
             parts.append(("aux", head))
     ends = classifier(inputs, classes, dropout)
     return Network(OrderedDict([*parts, ("pool", nn.AdaptiveAvgPool2d(1)), *ends]), HE)

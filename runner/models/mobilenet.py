@@ -6,7 +6,7 @@ from typing import Literal
 from torch import nn
 
 from runner.models.blocks import classifier, convolution
-from runner.models.network import HE, Activation, Network, Part, Shape, halved, in_order
+from runner.models.network import HE, Activation, Network, Part, Shape, halved, in_order, stem_for
 from runner.schema import Count, Positive
 
 
@@ -38,8 +38,8 @@ def mobilenet_v1(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
-    multiplier: Positive,
+    stem: Literal["auto", "cifar", "imagenet"],
+    width_multiplier: Positive,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
     """A convolution, thirteen separable ones, the mean over all places, and one dense layer.
@@ -48,13 +48,13 @@ def mobilenet_v1(
 
     Args:
         stem: `imagenet` is the paper's, which halves height and width five times; `cifar` leaves out the first two.
-        multiplier: of all channels (section 3.3), rounded to multiples of eight.
+        width_multiplier: of all channels (section 3.3), rounded to multiples of eight.
     """
-    kept = iter(strides(stem))
-    outputs = multiplied(32, multiplier)
+    kept = iter(strides(stem_for(shape, stem)))
+    outputs = multiplied(32, width_multiplier)
     parts: list[Part] = [("conv0", convolution(shape[0], outputs, 3, activation, norm, stride=next(kept)))]
     for number, (before, channels) in enumerate(zip((64, *STAGES), STAGES, strict=False), start=1):
-        inputs, outputs = outputs, multiplied(channels, multiplier)
+        inputs, outputs = outputs, multiplied(channels, width_multiplier)
         stride = next(kept) if channels > before else 1
         parts.append((f"separable{number}", _separable(inputs, outputs, stride, activation, norm)))
     parts.append(("pool", nn.AdaptiveAvgPool2d(1)))
@@ -66,9 +66,9 @@ def strides(stem: str) -> tuple[int, ...]:
     return (1, 1, 2, 2, 2) if stem == "cifar" else (2,) * 5
 
 
-def multiplied(channels: int, multiplier: float) -> int:
+def multiplied(channels: int, by: float) -> int:
     """The nearest multiple of eight, at least eight, and not more than a tenth less (as torchvision rounds)."""
-    exact = channels * multiplier
+    exact = channels * by
     rounded = max(8, int(exact + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * exact else rounded
 

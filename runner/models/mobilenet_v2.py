@@ -7,7 +7,7 @@ from torch import nn
 
 from runner.models.blocks import Residual, classifier, convolution, normed
 from runner.models.mobilenet import multiplied, strides
-from runner.models.network import HE, Activation, Network, Part, Shape, in_order
+from runner.models.network import HE, Activation, Network, Part, Shape, in_order, stem_for
 from runner.schema import Positive, ProperFraction
 
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -19,8 +19,8 @@ def mobilenet_v2(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
-    multiplier: Positive,
+    stem: Literal["auto", "cifar", "imagenet"],
+    width_multiplier: Positive,
     dropout: ProperFraction,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
@@ -28,18 +28,18 @@ def mobilenet_v2(
 
     Args:
         stem: `imagenet` is the paper's, which halves height and width five times; `cifar` leaves out the first two.
-        multiplier: of all channels, rounded to multiples of eight; the last convolution never has fewer.
+        width_multiplier: of all channels, rounded to multiples of eight; the last convolution never has fewer.
         dropout: of the classifier's features; torchvision's is 0.2.
     """
-    kept = iter(strides(stem))
-    outputs = multiplied(32, multiplier)
+    kept = iter(strides(stem_for(shape, stem)))
+    outputs = multiplied(32, width_multiplier)
     parts: list[Part] = [("conv0", convolution(shape[0], outputs, 3, activation, norm, stride=next(kept)))]
     for stage, (expansion, channels, count, stride) in enumerate(STAGES, start=1):
         for number in range(1, count + 1):
-            inputs, outputs = outputs, multiplied(channels, multiplier)
+            inputs, outputs = outputs, multiplied(channels, width_multiplier)
             by = next(kept) if stride == 2 and number == 1 else 1
             parts.append((f"block{stage}_{number}", _block(inputs, outputs, expansion, by, activation, norm)))
-    features = multiplied(1280, max(1.0, multiplier))
+    features = multiplied(1280, max(1.0, width_multiplier))
     parts.append(("conv8", convolution(outputs, features, 1, activation, norm)))
     parts.append(("pool", nn.AdaptiveAvgPool2d(1)))
     return Network(OrderedDict([*parts, *classifier(features, classes, dropout)]), HE)

@@ -93,6 +93,13 @@ def left(shape: Shape, windows: Sequence[Window], model: str) -> tuple[int, int]
     return _left(height, windows), _left(width, windows)
 
 
+def stem_for(shape: Shape, stem: str) -> str:
+    """Which of its beginnings a network takes: `auto` is `imagenet` for images of 96x96 and more, else `cifar`."""
+    if stem != "auto":
+        return stem
+    return "imagenet" if min(shape[1:]) >= 96 else "cifar"
+
+
 def at_least(smallest: int, shape: Shape, model: str) -> None:
     """Refuses images that are smaller.
 

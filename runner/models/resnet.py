@@ -7,7 +7,7 @@ from typing import Literal
 from torch import nn
 
 from runner.models.blocks import Residual, classifier, convolution, normed
-from runner.models.network import HE_OUT, Activation, Network, Part, Shape, in_order
+from runner.models.network import HE_OUT, Activation, Network, Part, Shape, in_order, stem_for
 from runner.schema import Count
 
 Block = Callable[[int, int, int, Activation, str], nn.Module]
@@ -19,7 +19,7 @@ def resnet18(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
+    stem: Literal["auto", "cifar", "imagenet"],
     width: Count,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
@@ -28,7 +28,8 @@ def resnet18(
     Each stage after the first starts by halving height and width and doubling the channels.
 
     Args:
-        stem: what comes first; `imagenet` is the paper's and quarters height and width, `cifar` keeps them.
+        stem: what comes first; `imagenet` is the paper's and quarters height and width, `cifar` keeps them; for
+            `auto` see `stem_for`.
         width: channels of the first stage.
     """
     return _resnet(shape, classes, activation, _plain, (2, 2, 2, 2), stem, width, norm)
@@ -39,7 +40,7 @@ def resnet34(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
+    stem: Literal["auto", "cifar", "imagenet"],
     width: Count,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
@@ -52,7 +53,7 @@ def resnet50(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
+    stem: Literal["auto", "cifar", "imagenet"],
     width: Count,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
@@ -65,7 +66,7 @@ def resnet101(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
+    stem: Literal["auto", "cifar", "imagenet"],
     width: Count,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
@@ -78,7 +79,7 @@ def resnet152(
     classes: int,
     activation: Activation,
     *,
-    stem: Literal["cifar", "imagenet"],
+    stem: Literal["auto", "cifar", "imagenet"],
     width: Count,
     norm: Literal["batch", "none"],
 ) -> nn.Module:
@@ -96,7 +97,7 @@ def _resnet(
     width: int,
     norm: str,
 ) -> Network:
-    parts = list(_stem(shape[0], width, stem, activation, norm))
+    parts = list(_stem(shape[0], width, stem_for(shape, stem), activation, norm))
     inputs, outputs = width, width * (EXPANSION if block is _bottleneck else 1)
     for stage, count in enumerate(counts, start=1):
         for number in range(1, count + 1):
