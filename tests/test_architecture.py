@@ -26,7 +26,7 @@ LAYERS = (
     ("artifacts", "changed", "describe", "footprint", "layers"),
     ("course", "train"),
     ("stack",),
-    ("build", "settle"),
+    ("build", "outline", "settle"),
     (
         "activations",
         "augment",

@@ -34,6 +34,7 @@ SMALL = (
 )
 RUNS: dict[str, Sequence[tuple[str, ...]]] = {
     "one": [("model=vgg_mini", "augment=crop_flip")],
+    "learned slopes": [("model=vgg_mini", "activation=prelu", "optim=lamb")],
     "norm and clipping": [("model=resnet18", "model.width=8", "train.clip=1", "optim=momentum", "train.ema=0.9")],
     "dropout": [("model=vgg16", "model.width=4", "model.dropout=0.5", "model.head=8", "data.size=32")],
     "auxiliary heads": [("model=googlenet", "model.width_multiplier=0.1", "model.aux=true")],
