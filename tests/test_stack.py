@@ -380,7 +380,7 @@ def test_in_single_precision_a_few_steps_together_agree_with_those_alone(optim: 
 )
 def test_a_compiled_program_computes_the_same() -> None:
     runs = [
-        ("optim=adam", "augment=flip"),
+        ("optim=adam", "augment=mixup", "train.ema=0.9"),
         ("optim=momentum", "augment=crop_flip", "activation=tanh", "train.clip=1"),
     ]
     own = [(*CONVOLUTIONS, *run) for run in runs]
