@@ -14,7 +14,7 @@ from runner.activations import ACTIVATIONS, gain
 from runner.compose import compose
 from runner.config import Choice, ConfigError
 from runner.cost import forward_flops
-from runner.initializers import INITIALIZERS, initialize
+from runner.initializers import initialize
 from runner.models import MODELS
 from runner.models.blocks import PadChannels, Residual
 
@@ -301,39 +301,27 @@ def test_a_network_names_its_own_initializer(name: str) -> None:
 
 
 def test_softmax_starts_from_weights_of_unit_deviation() -> None:
-    network = started("softmax", "relu", "default")
+    network = started("softmax")
     assert network.logits.weight.std().item() == pytest.approx(1, rel=0.02)
     assert not network.logits.bias.any()
 
 
 def test_a_network_can_be_cut_and_copied() -> None:
-    network = started("vgg_mini", "relu", "default")
+    network = started("vgg_mini")
     images = torch.zeros(1, *CIFAR)
     assert network[:3](images).shape == (1, 3, 16, 16)
     assert torch.equal(copy.deepcopy(network)(images), network(images))
 
 
-def started(name: str, act: str, init: str) -> nn.Module:
-    network = small_model(name, act)
-    options = page("init", init)
-    choice = Choice(options.pop("name"), options)
-    initialize(network, choice, gain(activation(act)()), 0, lambda count: images_for(name, count).double())
+def started(name: str) -> nn.Module:
+    network = small_model(name)
+    initialize(network, Choice("default"), gain(nn.ReLU()), 0, lambda count: images_for(name, count).double())
     return network
 
 
-STARTS = [(act, "default") for act in ACTIVATIONS] + [
-    ("relu", init)
-    for init in INITIALIZERS
-    if init != "zeros_residual"  # whose branches wait for a step
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "act", "init"),
-    [(name, "relu", "default") for name in MODELS] + [("convnet", *start) for start in STARTS[1:]],
-)
-def test_a_step_of_training_moves_every_weight_to_a_finite_one(name: str, act: str, init: str) -> None:
-    network = started(name, act, init)
+@pytest.mark.parametrize("name", zoo.EACH)
+def test_a_step_of_training_moves_every_weight_to_a_finite_one(name: str) -> None:
+    network = started(name)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     images = images_for(name, 4)
     labels = torch.tensor([0, 1, 1, 0])

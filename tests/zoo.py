@@ -25,11 +25,14 @@ SMALL: dict[str, Any] = {
 }
 """What makes a network small, by option."""
 
-DEEPER = ("vgg13", "vgg19", "resnet34", "resnet101", "resnet152", "resnet32", "resnet44", "resnet56", "resnet110")
-"""What differs from another network in depth alone."""
+ALIKE = (
+    *("alexnet_table", "alexnet_half", "vgg11", "vgg13", "vgg19", "resnet34", "resnet101", "resnet152"),
+    *("resnet32", "resnet44", "resnet56", "resnet110"),
+)
+"""What differs from another network in depth or width alone."""
 
-EACH = [pytest.param(name, marks=pytest.mark.slow) if name in DEEPER else name for name in MODELS]
-"""Every network; the deeper ones in the slow tests, where another stands for them."""
+EACH = [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in MODELS]
+"""Every network; in the slow tests those for which another stands."""
 
 Make = Callable[[], nn.Module]
 

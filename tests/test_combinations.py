@@ -1,0 +1,127 @@
+"""Every network trains a step under every activation, initializer, norm and precision that it admits.
+
+The fast tests have a set of combinations in which each pair of choices occurs; the slow ones have all, and larger
+images.
+"""
+
+import functools
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+import zoo
+from stacks import configured, member, stack_of
+
+from runner.activations import ACTIVATIONS
+from runner.build import PRECISIONS
+from runner.config import Choice, ConfigError, RunConfig
+from runner.initializers import INITIALIZERS
+from runner.models import MODELS
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+Row = tuple[str, str, str, str, str]
+"""Network, norm, activation, initializer and precision."""
+
+KINDS = [name for name in MODELS if name not in zoo.ALIKE]
+WEIGHTED = ("default", *INITIALIZERS)
+FIXED = ("normal", "truncated_normal")
+"""Initializers of a fixed scale, whatever the layer's size: a signal that grows with each layer may overflow."""
+
+
+def norms(network: str) -> tuple[str, ...]:
+    return ("none", "batch") if "norm" in zoo.options(network) else ("none",)
+
+
+def rows_in_which_each_pair_occurs() -> Iterator[Row]:
+    """Each network with each activation; the others so that most of what was not together yet comes together."""
+    met: set[tuple[tuple[int, str], ...]] = set()
+    for network, activation in itertools.product(KINDS, ACTIVATIONS):
+        others = itertools.product(norms(network), [activation], WEIGHTED, PRECISIONS)
+        row = max(((network, *other) for other in others), key=lambda row: len(pairs(row) - met))
+        met |= pairs(row)
+        yield row
+
+
+def pairs(row: Row) -> set[tuple[tuple[int, str], ...]]:
+    return set(itertools.combinations(enumerate(row), 2))
+
+
+PAIRED = list(rows_in_which_each_pair_occurs())
+
+
+def test_each_pair_of_choices_is_among_the_fast_tests() -> None:
+    met = set().union(*map(pairs, PAIRED))
+    for network in KINDS:
+        for row in itertools.product([network], norms(network), ACTIVATIONS, WEIGHTED, PRECISIONS):
+            assert pairs(row) <= met
+
+
+@functools.cache
+def base(size: int, kinds: int) -> RunConfig:
+    data = ("data=synthetic", f"data.size={size}", f"data.kinds={kinds}", "data.train=2", "data.test=2")
+    return configured(*data, "train.batch=2", "train.steps=1", "device=cpu", "track=off")
+
+
+def chosen(group: str, name: str) -> Choice:
+    options = zoo.page(group, name)
+    return Choice(options.pop("name"), options)
+
+
+def run_of(row: Row, size: int, **options: object) -> RunConfig:
+    network, norm, activation, init, precision = row
+    if "norm" in zoo.options(network):
+        options["norm"] = norm
+    kinds = 2 if network == "logistic" else 3  # with two images of three classes some bias must move
+    start = base(max(size, zoo.smallest(network)), kinds)
+    loss = "squared_error" if network == "logistic" else "cross_entropy"
+    return replace(
+        start,
+        model=Choice(network, zoo.small(network, **options)),
+        activation=chosen("activation", activation),
+        init=chosen("init", init),
+        train=replace(start.train, precision=precision, loss=loss),
+    )
+
+
+def assert_a_step_is_trained(row: Row, size: int, **options: object) -> None:
+    """Or that it is refused in words that name what does not fit."""
+    network, norm, activation, init, _ = row
+    config = run_of(row, size, **options)
+    try:
+        one = member(config)
+    except ConfigError as refusal:
+        assert f"init={init}" in str(refusal) or f"activation={activation}" in str(refusal)
+        return
+    stack = stack_of([one])
+    before = stack.rows["weights"].clone()
+    assert stack.advance(1, lambda: False) == 1
+    after, loss = stack.rows["weights"], stack.rows["loss"]
+    assert not torch.equal(after, before)
+    assert (after.isfinite().all() and loss.isfinite().all()) or (norm == "none" and init in FIXED)
+
+
+@pytest.mark.parametrize("row", PAIRED, ids="-".join)
+def test_a_network_trains_a_step_under_what_it_admits(row: Row) -> None:
+    assert_a_step_is_trained(row, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("network", MODELS)
+def test_a_network_trains_a_step_under_all_together(network: str, activation: str) -> None:
+    for norm, init, precision in itertools.product(norms(network), WEIGHTED, PRECISIONS):
+        assert_a_step_is_trained((network, norm, activation, init, precision), 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [64, 224])
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("network", "norm"), [(network, norm) for network in MODELS for norm in norms(network)])
+def test_a_network_trains_a_step_on_larger_images(network: str, norm: str, precision: str, size: int) -> None:
+    stems = ("cifar", "imagenet") if "stem" in zoo.options(network) else (None,)
+    for stem in stems:
+        options = {"stem": stem} if stem else {}
+        assert_a_step_is_trained((network, norm, "relu", "default", precision), size, **options)
