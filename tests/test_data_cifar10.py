@@ -5,10 +5,6 @@ import os
 import pickle
 import struct
 import tarfile
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +17,7 @@ from runner.config import ConfigError, Data
 from runner.data import Dataset, load, resolve
 from runner.data.batches import batch
 from runner.data.cifar10 import CIFAR10, CLASSES, TEST, TRAIN
-from runner.data.download import Address
-from runner.data.published import Content, NotHere
+from runner.data.published import Content
 
 FOLDER, ARCHIVE = *CIFAR10.folders, "cifar-10-python.tar.gz"
 
@@ -78,25 +73,11 @@ def trust(monkeypatch: pytest.MonkeyPatch, archive: Path, url: str = "http://loc
     monkeypatch.setenv("RUNNER_CIFAR10_URL", f"{url}/{ARCHIVE}#md5={md5}")
 
 
-def test_batches_in_a_folder_are_read(root: Path) -> None:
-    batches = write_batches(root)
-    dataset = read(root)
-    assert dataset.classes == CLASSES and dataset.source == str(batches)
-    assert dataset.train.images.shape == (50, 32, 32, 3)
-    assert np.array_equal(dataset.test.images[:, 0, 0, 0], dataset.test.labels)
-
-
 def test_batches_in_the_archive_are_read_where_its_checksum_is_right(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trust(monkeypatch, write_archive(root, tmp_path))
     assert read(root).digest == read(tmp_path).digest
-
-
-def test_an_archive_with_another_checksum_is_refused(root: Path, tmp_path: Path) -> None:
-    write_archive(root, tmp_path)
-    with pytest.raises(ConfigError, match=f"{ARCHIVE} is damaged or another file: .* {'0' * 32} was expected"):
-        read(root)
 
 
 def test_pictures_in_class_folders_are_read(root: Path) -> None:
@@ -120,17 +101,6 @@ def test_the_root_may_be_the_data_set_itself(root: Path, tmp_path: Path) -> None
     batches, pictures = write_batches(root), write_pictures(tmp_path)
     assert read(batches).digest == read(root).digest
     assert read(pictures).digest == read(tmp_path).digest
-
-
-def test_where_there_is_none_the_message_says_what_was_looked_for(root: Path) -> None:
-    with pytest.raises(NotHere, match=f"CIFAR-10 is not under {root}/ .no {FOLDER}/, {ARCHIVE}"):
-        read(root)
-
-
-def test_a_missing_batch_is_named(root: Path) -> None:
-    (write_batches(root) / "data_batch_3").unlink()
-    with pytest.raises(ConfigError, match="lacks data_batch_3"):
-        read(root)
 
 
 def test_pictures_of_other_classes_are_refused(root: Path) -> None:
@@ -210,52 +180,6 @@ def test_damaged_batches_are_refused_wherever_the_damage_is() -> None:
             batch(Content("some_batch", content[:place]), "CIFAR-10", b"labels", 10)
 
 
-class SilentHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A web server on the folder `web`."""
-    handler = partial(SilentHandler, directory=str(tmp_path / "web"))
-    with ThreadingHTTPServer(("localhost", 0), handler) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://localhost:{running.server_address[1]}"
-        running.shutdown()
-        thread.join()
-
-
-def test_cifar10_is_downloaded_where_it_is_not_there(
-    root: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trust(monkeypatch, write_archive(tmp_path / "web", tmp_path), server)
-    dataset = read(root / "new", download=True)
-    assert dataset.digest == read(tmp_path).digest
-    assert [path.name for path in (root / "new").iterdir()] == [ARCHIVE]
-
-
-def test_a_download_with_another_checksum_is_refused_and_leaves_nothing(
-    root: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive = write_archive(tmp_path / "web", tmp_path)
-    trust(monkeypatch, archive, server)
-    archive.write_bytes(archive.read_bytes()[:-10])
-    with pytest.raises(NotHere, match="what came from .* is damaged or another file"):
-        read(root, download=True)
-    assert list(root.iterdir()) == []
-
-
-def test_a_server_without_the_file_is_told_and_leaves_no_folder(
-    root: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RUNNER_CIFAR10_URL", f"{server}/{ARCHIVE}#md5={'0' * 32}")
-    with pytest.raises(NotHere, match="could not be downloaded .*Not Found|File not found"):
-        read(root / "new", download=True)
-    assert not (root / "new").exists()
-
-
 def test_auto_takes_cifar10_where_it_is(root: Path) -> None:
     write_batches(root)
     said: list[str] = []
@@ -270,14 +194,6 @@ def test_auto_takes_digits_where_the_network_is_silent_and_says_so(root: Path) -
     found = resolve(Data("auto", {"download": True}, root=str(root)), said.append)
     assert found.name == "digits"
     assert "could not be downloaded" in said[0] and "localhost:9" in said[0]
-
-
-@pytest.mark.parametrize(
-    "text", ["http://host/file", "http://host/file#md5=12", "http://host/file#sha1=" + "0" * 32]
-)
-def test_an_address_without_a_checksum_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="must end in #md5="):
-        Address.parse(text)
 
 
 @pytest.mark.slow
