@@ -161,6 +161,7 @@ PLACES: dict[str, Callable[[RunConfig], RunConfig]] = {
     "track.layers_every": track(layers_every=0),
     "track.pictures": track(pictures=False),
     "track.system_metrics": track(system_metrics=False),
+    "track.fit_memory": track(fit_memory=6.0),
 }
 
 NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {

@@ -21,7 +21,7 @@ from runner.sweep.plan import Plan
 from runner.sweep.planner import plan
 
 PAGES = sorted(places.sweeps().glob("*.yaml"))
-SMALL = ["data=synthetic", "data.train=100", "data.test=20", "threads=1"]
+SMALL = ["data=synthetic", "data.train=200", "data.test=20", "threads=1"]
 
 
 @pytest.fixture(scope="module", autouse=True)
