@@ -185,6 +185,19 @@ def gains(network: nn.Module) -> dict[str, float]:
     return found | dict.fromkeys(waiting, of_last)
 
 
+class Own(nn.Module):
+    """Stands for the activations of a network that brings its own; never called."""
+
+
+def chosen(activation: Choice) -> Callable[[], nn.Module]:
+    """What makes the activation of that choice.
+
+    Raises:
+        ConfigError: no activation is called so.
+    """
+    return Own if activation.name == "default" else choose(ACTIVATIONS, activation)
+
+
 def gain(activation: nn.Module) -> float:
     """The factor on weights of standard deviation 1 / sqrt(fan) that keeps the signal's size.
 
@@ -192,13 +205,16 @@ def gain(activation: nn.Module) -> float:
     rectifier's because ELU's paper initializes as He et al. do; GELU, SiLU, Mish and Hardswish because they tend
     to the rectifier away from zero, and their papers define none. SELU has 1: its paper's weights have variance
     1 / fan_in (Klambauer et al. 2017, section 2). Tanh, Softsign and Hardtanh have 1: Glorot & Bengio 2010 derive
-    theirs for a slope of one at zero. The others have 1 because no paper defines another.
+    theirs for a slope of one at zero. A network's own are taken for rectifiers, which in torchvision's they are or
+    tend to. The others have 1 because no paper defines another.
     """
     match activation:
         case nn.LeakyReLU(negative_slope=slope):
             return math.sqrt(2 / (1 + slope**2))
         case nn.PReLU(init=slope):
             return math.sqrt(2 / (1 + slope**2))
+        case Own():
+            return math.sqrt(2)
         case nn.ReLU() | nn.ReLU6() | nn.ELU() | nn.CELU() | nn.GELU() | nn.SiLU() | nn.Mish() | nn.Hardswish():
             return math.sqrt(2)
         case _:

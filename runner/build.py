@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from runner import draws
-from runner.activations import ACTIVATIONS, arrange, gain, gains, has_lists
+from runner.activations import arrange, chosen, gain, gains, has_lists
 from runner.choose import choose
 from runner.config import ConfigError, RunConfig
 from runner.cost import forward_flops
@@ -181,8 +181,10 @@ def _set_backends(precision: str) -> None:
 
 def _network(config: RunConfig, dataset: Dataset, images: Images) -> nn.Module:
     height, width, channels = dataset.train.images.shape[1:]
-    network = _made(config, (channels, height, width), len(dataset.classes))
-    of_layers = gains(network) if has_lists(config.activation) else gain(choose(ACTIVATIONS, config.activation)())
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(draws.key(config.seed, "network"))
+        network = _made(config, (channels, height, width), len(dataset.classes))
+    of_layers = gains(network) if has_lists(config.activation) else gain(chosen(config.activation)())
     initialize(network, config.init, of_layers, config.seed, images)
     return network
 
@@ -200,7 +202,7 @@ def _first_images(config: RunConfig, training: Examples, scale: Callable[[Tensor
 
 def _made(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
     """The network as its function makes it, not initialized."""
-    network: nn.Module = choose(MODELS, config.model)(shape, classes, choose(ACTIVATIONS, config.activation))
+    network: nn.Module = choose(MODELS, config.model)(shape, classes, chosen(config.activation))
     arrange(network, config.activation)
     return network
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -301,9 +301,31 @@ def from_plain(plain: Mapping[str, Any]) -> RunConfig:
     top = _top_level(plain, problems)
     if isinstance(parts["train"], Train) and parts["train"].steps is None and parts["train"].epochs is None:
         problems.append("train.steps: a run needs train.steps or train.epochs")
+    problems.extend(_mismatched(parts["model"], parts["activation"]))
     if problems:
         raise ConfigError("\n".join(problems))
     return RunConfig(**parts, **top)
+
+
+def _mismatched(model: Choice | None, activation: Choice | None) -> Iterator[str]:
+    """What an activation that is not the network's own, or should be another, is told."""
+    if model is None or activation is None or (model.name in OWN_ACTIVATION) == (activation.name == "default"):
+        return
+    if model.name in OWN_ACTIVATION:
+        yield (
+            f"activation: model={model.name} has activations of its own and takes activation=default only, "
+            f"not {activation.name!r}"
+        )
+    else:
+        known = ", ".join(OWN_ACTIVATION)
+        yield (
+            f"activation: activation=default stands for a network's own ({known}), and model={model.name} takes "
+            "any; choose one with activation=..."
+        )
+
+
+OWN_ACTIVATION = ("torchvision",)
+"""Networks whose activations are not chosen."""
 
 
 def _top_level(plain: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -338,7 +360,7 @@ def beside(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options(group: str, name: str, problems: list[str]) -> Mapping[str, Any]:
-    if (group, name) == ("init", "default"):  # stands for another choice, the network's own
+    if (group, name) in (("init", "default"), ("activation", "default")):  # stand for the network's own
         return {}
     try:
         return schema.options(Path(__file__).parent / SOURCES[group], name)

@@ -188,7 +188,8 @@ def initialize(
     precision; with an initializer of whole networks on the network and the images too.
 
     Args:
-        init: of `INITIALIZERS`; `default` is the network's own `default_init`.
+        init: of `INITIALIZERS`; `default` is the network's own `default_init`, or where that is None to leave it
+            as it was made.
         gain: of the network's activation, or for each layer by its name.
 
     Raises:
@@ -196,13 +197,14 @@ def initialize(
     """
 
     def begin(choice: Choice) -> None:
-        _fill(network, choose(INITIALIZERS, _meant(network, choice)), gain, seed)
+        if (meant := _meant(network, choice)) is not None:
+            _fill(network, choose(INITIALIZERS, meant), gain, seed)
 
     meant = _meant(network, init)
-    if meant.name in OF_NETWORKS:
+    if meant is not None and meant.name in OF_NETWORKS:
         choose(INITIALIZERS, meant)(network, begin, images)
     else:
-        begin(meant)
+        begin(init)
 
 
 def _fill(
@@ -224,9 +226,9 @@ def _fill(
             module.reset_parameters()
 
 
-def _meant(network: nn.Module, init: Choice) -> Choice:
+def _meant(network: nn.Module, init: Choice) -> Choice | None:
     if init.name != "default":
         return init
     default = network.default_init
-    assert isinstance(default, Choice)
+    assert isinstance(default, Choice | None)
     return default

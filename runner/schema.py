@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from runner.architectures import architectures
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -34,10 +36,24 @@ class Bound:
         below = number <= self.high if self.high_itself else number < self.high
         return above and below
 
+    def refusal(self, value: Any) -> str:
+        return f"{value!r} must be {self}"
+
     def __str__(self) -> str:
         low = f"{'at least' if self.low_itself else 'above'} {self.low:g}"
         high = f" and {'at most' if self.high_itself else 'below'} {self.high:g}"
         return low + (high if self.high < math.inf else "")
+
+
+class OfTorchvision:
+    """The names of torchvision's networks."""
+
+    def holds(self, name: str) -> bool:
+        return name in architectures()
+
+    def refusal(self, value: str) -> str:
+        known = architectures()
+        return f"{value!r} is not one of torchvision's networks, {', '.join(known)}{nearest(value, known)}"
 
 
 Positive = Annotated[float, Bound(0, low_itself=False)]
@@ -46,9 +62,11 @@ Fraction = Annotated[float, Bound(0, 1)]
 ProperFraction = Annotated[float, Bound(0, 1, high_itself=False)]
 Count = Annotated[int, Bound(1)]
 NonNegativeInt = Annotated[int, Bound(0)]
+Architecture = Annotated[str, OfTorchvision()]
 
 TYPES: dict[str, Any] = {
     "Annotated": Annotated,
+    "Architecture": Architecture,
     "Bound": Bound,
     "Count": Count,
     "Fraction": Fraction,
@@ -92,10 +110,10 @@ def checked(value: Any, kind: Any) -> Any:
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        number = checked(value, arguments[0])
-        if not arguments[1].holds(number):
-            raise ValueError(f"{value!r} must be {arguments[1]}")
-        return number
+        item = checked(value, arguments[0])
+        if not arguments[1].holds(item):
+            raise ValueError(arguments[1].refusal(value))
+        return item
     if origin in (Union, types.UnionType):
         return _first_fit(value, arguments)
     if origin is Literal:

@@ -43,6 +43,7 @@ LAYERS = (
     ("words",),
     ("config", "places", "stop"),
     ("files", "machine", "schema"),
+    ("architectures",),
 )
 """Modules and whole packages: each may import what stands in a line below its own. A new one must be placed."""
 

@@ -43,6 +43,14 @@ def theirs(name: str, **chosen: Any) -> nn.Module:
     return found
 
 
+def published(name: str) -> tuple[int, float]:
+    """Parameters, and thousand millions of multiply-adds, as torchvision says them beside its weights."""
+    from torchvision.models import get_model_weights
+
+    meta = get_model_weights(name).IMAGENET1K_V1.meta
+    return meta["num_params"], meta["_ops"]
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_parameters_and_multiply_adds_are_torchvisions(name: str) -> None:
     options, expected = SIZES[name]
@@ -53,6 +61,7 @@ def test_parameters_and_multiply_adds_are_torchvisions(name: str) -> None:
     flops, classes = forward_flops(ours, image)
     assert (flops, classes) == forward_flops(other, image)
     assert classes == 1000
+    assert published(name) == (expected, round(flops / 2e9, 3))
 
 
 def apart(network: nn.Module) -> nn.Module:

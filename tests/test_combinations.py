@@ -18,14 +18,13 @@ from runner.activations import ACTIVATIONS
 from runner.build import PRECISIONS
 from runner.config import Choice, ConfigError, RunConfig
 from runner.initializers import INITIALIZERS
-from runner.models import MODELS
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 Row = tuple[str, str, str, str, str]
 """Network, norm, activation, initializer and precision."""
 
-KINDS = [name for name in MODELS if name not in zoo.ALIKE]
+KINDS = [name for name in zoo.OURS if name not in zoo.ALIKE]
 WEIGHTED = ("default", *INITIALIZERS)
 FIXED = ("normal", "truncated_normal")
 """Initializers of a fixed scale, whatever the layer's size: a signal that grows with each layer may overflow."""
@@ -110,7 +109,7 @@ def test_a_network_trains_a_step_under_what_it_admits(row: Row) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("network", MODELS)
+@pytest.mark.parametrize("network", zoo.OURS)
 def test_a_network_trains_a_step_under_all_together(network: str, activation: str) -> None:
     for norm, init, precision in itertools.product(norms(network), WEIGHTED, PRECISIONS):
         assert_a_step_is_trained((network, norm, activation, init, precision), 32)
@@ -119,7 +118,7 @@ def test_a_network_trains_a_step_under_all_together(network: str, activation: st
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 224])
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(("network", "norm"), [(network, norm) for network in MODELS for norm in norms(network)])
+@pytest.mark.parametrize(("network", "norm"), [(network, norm) for network in zoo.OURS for norm in norms(network)])
 def test_a_network_trains_a_step_on_larger_images(network: str, norm: str, precision: str, size: int) -> None:
     stems = ("cifar", "imagenet") if "stem" in zoo.options(network) else (None,)
     for stem in stems:

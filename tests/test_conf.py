@@ -19,8 +19,11 @@ from runner.track import TRACKERS
 from runner.words import command, flat, typed
 
 OF_GROUPS: dict[str, Mapping[str, Any]] = {**TABLES, "track": TRACKERS}
-NO_FUNCTION = {("init", "default")}
-"""Stands for the initializer that each network names."""
+NO_FUNCTION = {("init", "default"), ("activation", "default")}
+"""Stand for the initializer that each network names, and for activations that a network brings."""
+
+WITH_ITS_OWN = ("model=torchvision", "model.arch=vit_b_16")
+"""A network that takes no other activation than its own, which no other network takes."""
 
 FILES = sorted(places.conf().glob("*/*.yaml"))
 OF_TABLES = [file for file in FILES if file.parent.name in OF_GROUPS]
@@ -33,7 +36,9 @@ def named(file: Path) -> str:
 def alone(file: Path) -> list[str]:
     """The overrides that choose a file, and what it wants to be told."""
     section = own(file)
-    return [named(file), *(f"{file.parent.name}.{key}=given" for key in section if section[key] == "???")]
+    told = {"arch": "convnext_tiny"}
+    wanted = (key for key in section if section[key] == "???")
+    return [named(file), *(f"{file.parent.name}.{key}={told.get(key, 'given')}" for key in wanted)]
 
 
 def own(file: Path) -> dict[str, Any]:
@@ -57,7 +62,8 @@ def test_every_group_of_the_configuration_has_a_folder_and_every_folder_is_one()
 
 @pytest.mark.parametrize("file", FILES, ids=named)
 def test_every_choice_composes_to_a_run(file: Path) -> None:
-    found = composed(*alone(file))
+    its = WITH_ITS_OWN if named(file) == "activation=default" else ()
+    found = composed(*alone(file), *its)
     if file.parent.name in OF_GROUPS:
         assert getattr(found, file.parent.name).name == file.stem
 
@@ -113,8 +119,10 @@ def test_what_is_chosen_without_a_word_is_document_002s_protocol() -> None:
 
 def together() -> list[list[str]]:
     """The first file of every group, then the second, and so on until each was there."""
+    left_out = (WITH_ITS_OWN[0], "activation=default")
     groups = [
-        [alone(file) for file in sorted(folder.glob("*.yaml"))] for folder in sorted(places.conf().glob("*/"))
+        [alone(file) for file in sorted(folder.glob("*.yaml")) if named(file) not in left_out]
+        for folder in sorted(places.conf().glob("*/"))
     ]
     return [[o for files in groups for o in files[n % len(files)]] for n in range(max(map(len, groups)))]
 
@@ -137,6 +145,7 @@ CHANGES = [
     ["device=cuda:1", "track=off"],
     ["optim.betas=[0,0.5]"],
     ["model=vgg16", "optim=sgd", "optim.lr=1"],
+    [*WITH_ITS_OWN],
 ]
 
 

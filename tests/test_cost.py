@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from runner.cost import forward_flops
-from runner.models import MODELS
 
 VGG_MINI = 2 * 9 * (32**2 * 32 * (3 + 32) + 16**2 * 32 * (32 + 32) + 8**2 * 32 * (32 + 32)) + 2 * 4 * 4 * 32 * 10
 
@@ -24,7 +23,7 @@ BY_HAND = [
 def networks() -> dict[str, nn.Module]:
     """Each model, for 32x32 colour images where it takes them; without numbers."""
     with torch.device("meta"):
-        return {name: zoo.network(name, tuple(image(name).shape[1:])) for name in MODELS}
+        return {name: zoo.network(name, tuple(image(name).shape[1:])) for name in zoo.OURS}
 
 
 def image(name: str) -> Tensor:

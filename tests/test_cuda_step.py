@@ -37,6 +37,7 @@ RUNS: dict[str, Sequence[tuple[str, ...]]] = {
     "learned slopes": [("model=vgg_mini", "activation=prelu", "optim=lamb")],
     "norm and clipping": [("model=resnet18", "model.width=8", "train.clip=1", "optim=momentum", "train.ema=0.9")],
     "dropout": [("model=vgg16", "model.width=4", "model.dropout=0.5", "model.head=8", "data.size=32")],
+    "torchvision's own": [("model=torchvision", "model.arch=mobilenet_v3_small", "data.size=32")],
     "auxiliary heads": [("model=googlenet", "model.width_multiplier=0.1", "model.aux=true")],
     "paths and a mapped layer": [("model=inception_mini",), ("model=inception_mini", "activation=elu")],
     "depthwise": [("model=mobilenet_mini", "schedule=cosine"), ("model=mobilenet_mini", "optim.lr=0.1")],

@@ -7,18 +7,18 @@ import pytest
 import torch
 from program import TINY, runner, runs
 from stacks import configured
+from zoo import OURS
 
 from runner.build import bare
 from runner.cost import forward_flops
 from runner.footprint import Live, _do, largest_batch, step_memory
-from runner.models import MODELS
 from runner.outline import outline
 
 META = torch.device("meta")
 SHAPE = (3, 32, 32)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", OURS)
 def test_the_lines_of_a_network_add_up_to_its_totals(model: str) -> None:
     config = configured(f"model={model}", "train.precision=fp32")
     classes = 2 if model == "logistic" else 10

@@ -163,7 +163,7 @@ def ends_straight(network: nn.Module) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if "norm" in zoo.options(name)])
+@pytest.mark.parametrize("name", [name for name in zoo.OURS if "norm" in zoo.options(name)])
 def test_a_norm_stands_between_convolution_and_activation_and_replaces_the_bias(name: str) -> None:
     plain, normed = small_model(name, norm="none"), small_model(name, norm="batch")
     assert all(conv.bias is not None for conv in convolutions(plain))
@@ -227,7 +227,7 @@ def test_vggs_head_follows_the_image_size_and_drops_out_after_both_hidden_layers
     assert chosen.dense1.dense.out_features == 7 and chosen.dense2.dropout.p == 0.3
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", zoo.OURS)
 def test_images_too_small_are_refused_with_the_smallest_that_works(name: str) -> None:
     least = smallest(name)
     network = zoo.network(name, (1, least, least), **small(name)).eval()
@@ -290,7 +290,7 @@ def test_logistic_refuses_any_other_number_of_classes_than_two(classes: int) -> 
         MODELS["logistic"](CIFAR, classes, activation("relu"))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", zoo.OURS)
 def test_a_network_names_its_own_initializer(name: str) -> None:
     default = small_model(name).default_init
     assert isinstance(default, Choice)

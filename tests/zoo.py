@@ -31,8 +31,11 @@ ALIKE = (
 )
 """What differs from another network in depth or width alone."""
 
-EACH = [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in MODELS]
-"""Every network; in the slow tests those for which another stands."""
+OURS = tuple(name for name in MODELS if name != "torchvision")
+"""Networks of this program's own layers."""
+
+EACH = [pytest.param(name, marks=pytest.mark.slow) if name in ALIKE else name for name in OURS]
+"""Every one of these; in the slow tests those for which another stands."""
 
 Make = Callable[[], nn.Module]
 

@@ -19,6 +19,7 @@ from runner.models.mobilenet_v2 import mobilenet_v2
 from runner.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from runner.models.resnet_cifar import resnet20, resnet32, resnet44, resnet56, resnet110
 from runner.models.resnet_mini import resnet_mini
+from runner.models.torchvision import torchvision
 from runner.models.vgg import vgg11, vgg13, vgg16, vgg19
 from runner.models.vgg_mini import convnet, vgg_mini
 
@@ -54,4 +55,5 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "inception_v3": inception_v3,
     "mobilenet_v1": mobilenet_v1,
     "mobilenet_v2": mobilenet_v2,
+    "torchvision": torchvision,
 }

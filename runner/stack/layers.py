@@ -64,6 +64,15 @@ class Layer(nn.Module):
     def setup(self, one: Any) -> None:
         """Takes from the layer of one network what this one needs."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether something is drawn in it."""
+        return False
+
+    def keeps(self, weight: str) -> bool:
+        """Whether it wants this weight in the weights' own precision."""
+        return self.exact
+
 
 class Convolution(Layer):
     """[batch, n inputs, ...] to [batch, n outputs, ...], each network with its own filters."""
@@ -121,6 +130,10 @@ class Dropout(Layer):
         self.share = one.p
         self.number = key(0, self.path) & 0xFFFFFFFF
 
+    @property
+    def draws(self) -> bool:
+        return True
+
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
@@ -137,7 +150,7 @@ class SideBySide(Layer):
         self.paths = nn.ModuleList(stacked(path, self.about, f"{self.path}.{name}") for name, path in inside)
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs = [_apart(path(x), self.about.count) for path in self.paths]
+        outputs = [apart(path(x), self.about.count) for path in self.paths]
         return torch.cat(outputs, dim=2).flatten(1, 2).contiguous(memory_format=torch.channels_last)
 
 
@@ -148,7 +161,7 @@ class Padding(Layer):
         self.pad = (0, 0, 0, 0, one.before, one.after)
 
     def forward(self, x: Tensor) -> Tensor:
-        padded = F.pad(_apart(x, self.about.count), self.pad).flatten(1, 2)
+        padded = F.pad(apart(x, self.about.count), self.pad).flatten(1, 2)
         return padded.contiguous(memory_format=torch.channels_last)
 
 
@@ -178,7 +191,7 @@ class Activation(Layer):
         return out
 
 
-def _apart(x: Tensor, count: int) -> Tensor:
+def apart(x: Tensor, count: int) -> Tensor:
     """The channels of each network: [batch, n C, h, w] to [batch, n, C, h, w]."""
     batch, channels, height, width = x.shape
     return x.view(batch, count, channels // count, height, width)
@@ -200,7 +213,7 @@ class Mapped(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         count, one = self.about.count, self.one[0].train(self.training)
-        own = x if x.dim() == 3 else _apart(x, count).transpose(0, 1)
+        own = x if x.dim() == 3 else apart(x, count).transpose(0, 1)
         dtype = next(iter(self.held.values())).dtype if self.held else own.dtype
         out = torch.vmap(partial(torch.func.functional_call, one))(self.held, (own.to(dtype),))
         assert isinstance(out, Tensor)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from runner.flat import buffers, pieces
 from runner.models.network import Auxiliary
-from runner.stack.layers import Dropout, Layer, Networks, stacked
+from runner.stack.each import Each
+from runner.stack.layers import COMPOSED, Layer, Networks, stacked
 
 
 class Stacked:
@@ -40,21 +41,22 @@ class Stacked:
         self.pieces = pieces(one)
         self.buffers = {name: tuple(buffer.shape) for name, buffer in buffers(one).items()}
         self._compute = compute
-        self._root = stacked(one, self.about)
+        self._root = stacked(one, self.about) if type(one) in COMPOSED else Each(one, self.about, "")
         self._trained = made(self._root)
         layers = [module for module in self._root.modules() if isinstance(module, Layer)]
-        self.draws = any(isinstance(layer, Dropout) for layer in layers)
+        self.draws = any(layer.draws for layer in layers)
         self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
         heads = {name: head for name, head in one.named_children() if isinstance(head, Auxiliary)}
         self.auxiliary = tuple(head.weight for head in heads.values())
         for last in ("", *heads):
             *_, name = (p.name for p in self.pieces if p.name.startswith(last and f"{last}."))
             self._layer_of[name].exact = True  # logits cost little, and what is lost there is lost for good
+        self._exact = {p.name for p in self.pieces if self._layer_of[p.name].keeps(p.name)}
 
     def leaves(self, weights: Tensor) -> list[Tensor]:
         """The parameters of networks with the given weights [n, size], each in what its layer computes in."""
         low = weights.to(self._compute)
-        parts = [piece.part(weights if self._layer_of[piece.name].exact else low) for piece in self.pieces]
+        parts = [piece.part(weights if piece.name in self._exact else low) for piece in self.pieces]
         return [piece.shaped(part.contiguous()) for piece, part in zip(self.pieces, parts, strict=True)]
 
     def gradient(self, loss: Tensor, leaves: Sequence[Tensor]) -> Tensor:
