@@ -7,6 +7,7 @@ import struct
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +23,8 @@ from runner.data.cifar10 import CIFAR10
 from runner.data.cifar100 import CIFAR100
 from runner.data.download import Address
 from runner.data.fashion_mnist import FASHION_MNIST
+from runner.data.flowers import ARCHIVE as FLOWERS
+from runner.data.flowers import CLASSES as KINDS
 from runner.data.mnist import MNIST
 from runner.data.published import NotHere, Published
 from runner.data.svhn import SVHN
@@ -276,3 +279,21 @@ def test_the_authors_addresses_have_checksums_and_classes_are_told_apart(publish
     for url in published.urls:
         assert Address.parse(url).file
     assert len(set(published.classes)) == len(published.classes) in (10, 100)
+
+
+def test_the_flower_photos_are_downloaded_by_their_sha256(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+    for label in KINDS:
+        (tmp_path / "flower_photos" / label).mkdir(parents=True)
+        for number in range(20):
+            Image.new("L", (9, 7), number).save(tmp_path / "flower_photos" / label / f"{number}.png")
+    (tmp_path / "web").mkdir()
+    with tarfile.open(tmp_path / "web" / FLOWERS, "w:gz") as tar:
+        tar.add(tmp_path / "flower_photos", "flower_photos")
+    sha256 = hashlib.sha256((tmp_path / "web" / FLOWERS).read_bytes()).hexdigest()
+    monkeypatch.setenv("RUNNER_FLOWERS_URL", f"{server}/{FLOWERS}#sha256={sha256}")
+    own = Data("flowers", {"test": 0.3, "split_seed": 0, "download": True}, size=6, root=str(tmp_path / "new"))
+    assert load(own).digest == load(replace(own, root=str(tmp_path))).digest
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [FLOWERS]
