@@ -118,7 +118,7 @@ class Findings:
         missing = sum(trial.job.result() is None for row in rows for trial in self.trials(row))
         first = f"Not finished, runs still to be done: {missing}. " if missing else ""
         if not self.plan.page.compares_accuracy:
-            return first + (_measured(rows, self.plan.page.objectives) or "Nothing is known yet.")
+            return first + (_measured(rows, self.plan.page.objectives[0]) or "Nothing is known yet.")
         if told:
             return first + _against(told)
         selects = self.plan.page.selects and not self.plan.page.confirm
@@ -236,15 +236,11 @@ def _name(cell: Cell | None) -> str:
     return cell.name
 
 
-def _measured(rows: Sequence[Row], objectives: Sequence[str]) -> str:
-    """Such as: `Largest batch: vgg16 25; googlenet 101.`"""
-    found = []
-    for place, name in enumerate(objectives):
-        heading = objective_heading(name)
-        of = [f"{row.cell.name} {objective_text(name, row.objectives[place])}" for row in rows if row.objectives]
-        if of:
-            found.append(f"{heading[0].upper()}{heading[1:]}: {'; '.join(of)}.")
-    return " ".join(found)
+def _measured(rows: Sequence[Row], objective: str) -> str:
+    """Such as: `Largest batch: 25 of vgg16; 101 of googlenet.`"""
+    of = [f"{objective_text(objective, row.objectives[0])} of {row.cell.name}" for row in rows if row.objectives]
+    heading = objective_heading(objective)
+    return f"{heading[0].upper()}{heading[1:]}: {'; '.join(of)}." if of else ""
 
 
 def objective_heading(name: str, held_out: str = "") -> str:
