@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from runner.cost import flops
+from runner.cost import flops, forward_flops
 
 WEIGHTED = (nn.Conv2d, nn.Linear)
 
@@ -16,7 +16,8 @@ class Line:
     """A layer, with the norm, activation and dropout that follow it.
 
     Attributes:
-        shape: of what it puts out for one image; empty for a layer that is called in training only.
+        shape: of what it puts out for one image, or where a block only takes its weights, of what that puts out;
+            empty for a layer that is called in training only.
         multiply_adds: of its convolution or dense layer for one image.
     """
 
@@ -30,12 +31,17 @@ class Line:
 def outline(network: nn.Module, image: Tensor) -> list[Line]:
     """The lines of a network in evaluation; those that are called in training only come last.
 
+    What is multiplied by no layer, as in attention, is a line of its own, so that the lines add up to the network.
+
     Args:
         image: of any content, also without one (on `torch.device("meta")`), [1, channels, height, width].
     """
     units = dict(_units(network, ""))
     called: dict[str, Line] = {}
-    handles = [unit.register_forward_hook(_noting(called, name, unit)) for name, unit in units.items()]
+    shapes: dict[str, tuple[int, ...]] = {}
+    blocks = [(name, block) for name, block in network.named_modules() if name]
+    handles = [block.register_forward_hook(_shaping(shapes, name)) for name, block in blocks]
+    handles += [unit.register_forward_hook(_noting(called, name, unit)) for name, unit in units.items()]
     for name, unit in units.items():
         layers = [] if name.endswith("*") else [layer for layer in unit.modules() if isinstance(layer, WEIGHTED)]
         handles += [layer.register_forward_hook(_counting(called, name, unit)) for layer in layers]
@@ -45,8 +51,20 @@ def outline(network: nn.Module, image: Tensor) -> list[Line]:
     network.train(training)
     for handle in handles:
         handle.remove()
-    others = (_line(name, unit) for name, unit in units.items() if name not in called)
-    return [line for line in (*called.values(), *others) if line.parameters or (line.shape and line.kind)]
+    others = [_line(name, unit) for name, unit in units.items() if name not in called]
+    for line in others:
+        line.shape = _of_its_block(line.name, shapes)
+    lines = [line for line in (*called.values(), *others) if line.parameters or (line.shape and line.kind)]
+    products, outputs = forward_flops(network, image)
+    rest = products // 2 - sum(line.multiply_adds for line in lines)
+    return [*lines, Line("*", "products beside its layers'", 0, (outputs,), rest)] if rest else lines
+
+
+def _of_its_block(name: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """What the smallest block around a layer puts out that was called; the network itself is none."""
+    while name and name not in shapes:
+        name = name.rpartition(".")[0]
+    return shapes.get(name, ())
 
 
 def _units(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
@@ -95,10 +113,22 @@ def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
     return (size, size) if isinstance(size, int) else size
 
 
+def _shape(output: object) -> tuple[int, ...]:
+    first = output[0] if isinstance(output, tuple) else output
+    return tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
+
+
+def _shaping(shapes: dict[str, tuple[int, ...]], name: str) -> Callable[[nn.Module, object, object], None]:
+    def shape(module: nn.Module, inputs: object, output: object) -> None:
+        shapes[name] = _shape(output)
+
+    return shape
+
+
 def _noting(called: dict[str, Line], name: str, unit: nn.Module) -> Callable[[nn.Module, object, object], None]:
     def note(module: nn.Module, inputs: object, output: object) -> None:
         line = called.setdefault(name, _line(name, unit))
-        line.shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+        line.shape = _shape(output)
 
     return note
 

@@ -32,6 +32,18 @@ def test_the_lines_of_a_network_add_up_to_its_totals(model: str) -> None:
     assert lines[-1].shape in ((classes,), (1,), ())
 
 
+@pytest.mark.parametrize("arch", ["vit_b_32", "swin_t", "efficientnet_b0"])
+def test_the_lines_of_torchvisions_networks_add_up_too(arch: str) -> None:
+    network = bare(
+        configured("model=torchvision", f"model.arch={arch}", "train.precision=fp32"), SHAPE, 7, META
+    ).network
+    image = torch.zeros(1, *SHAPE, device=META)
+    lines = outline(network, image)
+    assert sum(line.parameters for line in lines) == sum(p.numel() for p in network.parameters())
+    assert 2 * sum(line.multiply_adds for line in lines) == forward_flops(network, image)[0]
+    assert all(line.shape for line in lines), "none of them is called in training only"
+
+
 def _takes(model: str, size: int) -> bool:
     config = configured(f"model={model}", "train.precision=fp32")
     try:
