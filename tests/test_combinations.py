@@ -6,7 +6,7 @@ images.
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -18,6 +18,7 @@ from runner.activations import ACTIVATIONS
 from runner.build import PRECISIONS
 from runner.config import Choice, ConfigError, RunConfig
 from runner.initializers import INITIALIZERS
+from runner.stack import Member
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -26,6 +27,9 @@ Row = tuple[str, str, str, str, str]
 
 KINDS = [name for name in zoo.OURS if name not in zoo.ALIKE]
 WEIGHTED = ("default", *INITIALIZERS)
+COMPUTED = tuple(name for name in PRECISIONS if name != "tf32")
+"""On the CPU tf32 is fp32."""
+
 FIXED = ("normal", "truncated_normal")
 """Initializers of a fixed scale, whatever the layer's size: a signal that grows with each layer may overflow."""
 
@@ -85,42 +89,50 @@ def run_of(row: Row, size: int, **options: object) -> RunConfig:
     )
 
 
-def assert_a_step_is_trained(row: Row, size: int, **options: object) -> None:
-    """Or that it is refused in words that name what does not fit."""
-    network, norm, activation, init, _ = row
-    config = run_of(row, size, **options)
+def admitted(row: Row, size: int, **options: object) -> Member | None:
+    """The run at its beginning, or nothing where it is refused in words that name what does not fit."""
+    network, _, activation, init, _ = row
     try:
-        one = member(config)
+        return member(run_of(row, size, **options))
     except ConfigError as refusal:
-        assert f"init={init}" in str(refusal) or f"activation={activation}" in str(refusal)
+        named = (f"init={init}", f"activation={activation}", f"{network} with model.stem=imagenet needs images")
+        assert any(words in str(refusal) for words in named)
+        return None
+
+
+def assert_a_step_is_trained(rows: Sequence[Row], size: int, **options: object) -> None:
+    """Of networks that differ in initializer alone, together."""
+    there = [(row, run) for row in rows if (run := admitted(row, size, **options))]
+    if not there:
         return
-    stack = stack_of([one])
+    stack = stack_of([run for _, run in there])
     before = stack.rows["weights"].clone()
     assert stack.advance(1, lambda: False) == 1
-    after, loss = stack.rows["weights"], stack.rows["loss"]
-    assert not torch.equal(after, before)
-    assert (after.isfinite().all() and loss.isfinite().all()) or (norm == "none" and init in FIXED)
+    for (row, _), old, new, loss in zip(there, before, stack.rows["weights"], stack.rows["loss"], strict=True):
+        network, norm, _, init, _ = row
+        assert not torch.equal(new, old) or network == "logistic", row  # of 64x64 it begins saturated
+        assert (new.isfinite().all() and loss.isfinite()) or (norm == "none" and init in FIXED), row
 
 
 @pytest.mark.parametrize("row", PAIRED, ids="-".join)
 def test_a_network_trains_a_step_under_what_it_admits(row: Row) -> None:
-    assert_a_step_is_trained(row, 32)
+    assert_a_step_is_trained([row], 32)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("network", zoo.OURS)
 def test_a_network_trains_a_step_under_all_together(network: str, activation: str) -> None:
-    for norm, init, precision in itertools.product(norms(network), WEIGHTED, PRECISIONS):
-        assert_a_step_is_trained((network, norm, activation, init, precision), 32)
+    for norm, precision in itertools.product(norms(network), COMPUTED):
+        assert_a_step_is_trained([(network, norm, activation, init, precision) for init in WEIGHTED], 32)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 224])
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", COMPUTED)
 @pytest.mark.parametrize(("network", "norm"), [(network, norm) for network in zoo.OURS for norm in norms(network)])
 def test_a_network_trains_a_step_on_larger_images(network: str, norm: str, precision: str, size: int) -> None:
     stems = ("cifar", "imagenet") if "stem" in zoo.options(network) else (None,)
     for stem in stems:
         options = {"stem": stem} if stem else {}
-        assert_a_step_is_trained((network, norm, "relu", "default", precision), size, **options)
+        assert_a_step_is_trained([(network, norm, "relu", "default", precision)], size, **options)

@@ -119,6 +119,7 @@ FORMS: dict[str, tuple[type[nn.Module], Make]] = {
         lambda: ended(("conv", nn.Conv2d(4, 4, 3, groups=4, bias=False)), features=48),
     ),
     "strided": (nn.Conv2d, lambda: ended(("conv", nn.Conv2d(4, 5, 3, stride=2, padding=(1, 0))), features=30)),
+    "every second place": (nn.Conv2d, lambda: ended(("conv", nn.Conv2d(4, 5, 1, stride=2)), features=45)),
     "dilated": (nn.Conv2d, lambda: ended(("conv", nn.Conv2d(4, 5, (3, 1), dilation=2)), features=50)),
     "dense": (
         nn.Linear,
