@@ -111,7 +111,7 @@ def _of(results: list[dict[str, Any]], said: str) -> Measured:
         "images_per_second": statistics.mean(result["images_per_second"] for result in results) * at_once,
         "own_seconds": sum(result["seconds"] for result in results),
         "memory_mib": max(result["memory"] for result in results) / 2**20,
-        "flops": results[0]["flops"],
+        "flops": 2 * results[0]["multiply_adds"],
         "at_once": at_once,
     }
     if "fused on" in said:  # how many share the clock at any time is not said, so a rate would be a guess
