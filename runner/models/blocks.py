@@ -79,16 +79,18 @@ def convolution(
     stride: int = 1,
     groups: int = 1,
     eps: float = EPS,
+    bias: bool | None = None,
 ) -> nn.Sequential:
     """A convolution of that size; then norm, if any, and activation.
 
     Args:
         padding: None for that with which height and width are kept, or divided by `stride` and rounded up.
         eps: the norm's.
+        bias: whether the convolution has one; None for where no norm follows, whose shift makes it needless.
     """
     if padding is None:
         padding = size // 2 if isinstance(size, int) else (size[0] // 2, size[1] // 2)
-    parts = normed(inputs, outputs, size, norm, padding=padding, stride=stride, groups=groups, eps=eps)
+    parts = normed(inputs, outputs, size, norm, padding=padding, stride=stride, groups=groups, eps=eps, bias=bias)
     return in_order((*parts, ("activation", activation())))
 
 
@@ -102,10 +104,11 @@ def normed(
     stride: int = 1,
     groups: int = 1,
     eps: float = EPS,
+    bias: bool | None = None,
 ) -> Iterator[Part]:
-    """A convolution and its norm, if any, whose shift makes the convolution's bias needless."""
-    bias = norm == "none"
-    yield "conv", nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=bias)
+    """A convolution and its norm, if any; see `convolution`."""
+    has_bias = norm == "none" if bias is None else bias
+    yield "conv", nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=has_bias)
     if norm == "batch":
         yield "norm", nn.BatchNorm2d(outputs, eps)
 

@@ -24,7 +24,8 @@ def vgg16(
 ) -> nn.Module:
     """Configuration D: 13 convolutions in five stages, and two hidden dense layers.
 
-    What is larger than 7x7 in the end is pooled to that, as by torchvision.
+    What is larger than 7x7 in the end is pooled to that, as by torchvision. As there, convolutions keep their
+    biases before a norm.
 
     Args:
         width: channels of the first stage; each doubles them up to the fourth.
@@ -109,7 +110,9 @@ def _vgg(
     widths = [width * factor for factor in (1, 2, 4, 8, 8)]
     pooling, size = pooled_to(7, halved(shape, len(counts), model))
     parts: list[Part] = [
-        *stages(shape[0], [(w,) * count for w, count in zip(widths, counts, strict=True)], activation, norm),
+        *stages(
+            shape[0], [(w,) * count for w, count in zip(widths, counts, strict=True)], activation, norm, bias=True
+        ),
         *pooling,
         *dense_head(widths[-1] * math.prod(size), head, classes, activation, dropout),
     ]
@@ -120,11 +123,13 @@ PAPERS = 224
 """Height and width of the paper's images."""
 
 
-def stages(channels: int, widths: Sequence[Sequence[int]], activation: Activation, norm: str) -> Iterator[Part]:
+def stages(
+    channels: int, widths: Sequence[Sequence[int]], activation: Activation, norm: str, *, bias: bool | None = None
+) -> Iterator[Part]:
     """conv1_1, conv1_2, ..., pool1, conv2_1, ...: a convolution for each width of each stage."""
     inputs = channels
     for stage, outputs_of_stage in enumerate(widths, start=1):
         for number, outputs in enumerate(outputs_of_stage, start=1):
-            yield f"conv{stage}_{number}", convolution(inputs, outputs, 3, activation, norm)
+            yield f"conv{stage}_{number}", convolution(inputs, outputs, 3, activation, norm, bias=bias)
             inputs = outputs
         yield f"pool{stage}", nn.MaxPool2d(2)
