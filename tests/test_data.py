@@ -12,8 +12,9 @@ from omegaconf import OmegaConf
 
 from runner import config, places, schema
 from runner.config import ConfigError, Data
-from runner.data import DATA, Dataset, load, resolve
+from runner.data import DATA, Dataset, load, outline_of, resolve
 from runner.data.auto import shipped
+from runner.data.cache import cache
 
 TINY = Data("synthetic", {"train": 40, "test": 10, "kinds": 4, "seed": 0}, root="nowhere", size=8)
 SHARED = get_type_hints(Data, include_extras=True)
@@ -65,6 +66,17 @@ def test_what_needs_no_file_is_uint8_images_of_every_class_on_both_sides(name: s
         assert set(split.labels.tolist()) == set(range(len(dataset.classes)))
 
 
+@pytest.mark.parametrize("shape", [{}, {"size": 9, "channels": 3}, {"classes": (1, 3, 0)}], ids=str)
+@pytest.mark.parametrize("name", ["digits", "synthetic"])
+def test_shape_and_classes_are_told_before_anything_is_decoded(name: str, shape: dict) -> None:
+    data = replace(shipped(name), **shape)
+    told = outline_of(data)
+    assert not cache().exists()
+    dataset = load(data)
+    height, width, channels = dataset.train.images.shape[1:]
+    assert told == outline_of(data) == ((channels, height, width), len(dataset.classes))
+
+
 def test_digits_are_1497_and_300_grey_images_that_use_the_whole_range() -> None:
     dataset = load(shipped("digits"))
     assert dataset.train.images.shape == (1497, 32, 32, 1)
@@ -110,6 +122,8 @@ def test_chosen_classes_are_kept_and_renumbered_in_the_order_given() -> None:
 def test_classes_that_are_not_there_or_named_twice_are_refused(classes: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match=r"data.classes=.*0 pattern 0, 1 pattern 1"):
         load(replace(TINY, classes=classes))
+    with pytest.raises(ConfigError, match=r"data.classes=.*0 pattern 0, 1 pattern 1"):
+        outline_of(replace(TINY, classes=classes))
 
 
 def test_classes_without_a_test_image_are_refused() -> None:

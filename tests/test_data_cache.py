@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from runner.config import ConfigError
 from runner.data.cache import ARRAYS, cache, kept
-from runner.data.dataset import Split
+from runner.data.dataset import Outline, Split
 from runner.data.shape import Shape
 from runner.data.source import Decoded, Source, from_memory
 
@@ -20,6 +21,9 @@ from runner.data.source import Decoded, Source, from_memory
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+OUTLINE = Outline((2, 2, 3), ("a", "b"))
 
 
 def read(log: Path) -> Decoded:
@@ -33,7 +37,7 @@ def read(log: Path) -> Decoded:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
-    return from_memory("made", "here", {"size": 2}, partial(read, tmp_path / "log"), Shape())
+    return from_memory("made", "here", {"size": 2}, partial(read, tmp_path / "log"), Shape(), OUTLINE)
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def test_a_source_is_decoded_once(source: Source, decodings: Callable[[], int]) 
 
 def test_another_stamp_is_another_entry(source: Source, own_cache: Path) -> None:
     kept(source)
-    kept(Source("made", "here", {"size": 3}, source.decode))
+    kept(replace(source, stamp={"size": 3}))
     assert len([path for path in own_cache.iterdir() if path.is_dir()]) == 2
 
 
@@ -100,7 +104,7 @@ def test_a_source_that_cannot_be_decoded_leaves_no_entry(source: Source, own_cac
         raise ConfigError("damaged")
 
     with pytest.raises(ConfigError, match="damaged"):
-        kept(Source("made", "here", {}, broken))
+        kept(replace(source, decode=broken))
     assert not [path for path in own_cache.iterdir() if path.is_dir()]
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from program import artifacts, environment, eventually, runner, runs
 
 from runner.config import ConfigError, Data
-from runner.data import Dataset, load
+from runner.data import Dataset, load, outline_of
 from runner.data.auto import shipped
 from runner.data.cache import cache
 from runner.data.decode import decode
@@ -91,6 +91,14 @@ def printed(code: str) -> str:
     """What a fresh Python prints."""
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, env=environment(), check=True).stdout.strip()
+
+
+def test_shape_and_classes_are_told_of_pictures_that_nobody_can_read(photos: Path) -> None:
+    for picture in photos.glob("*/*.png"):
+        picture.write_bytes(b"no picture")
+    data = Data("folder", {"path": str(photos), "test": 0.5, "split_seed": 0}, size=224)
+    assert outline_of(data) == ((3, 224, 224), 2)
+    assert outline_of(replace(data, channels=1)) == ((1, 224, 224), 2)
 
 
 def test_a_table_says_which_file_is_on_which_side(photos: Path) -> None:

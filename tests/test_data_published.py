@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from runner.config import ConfigError, Data
-from runner.data import Dataset, load
+from runner.data import Dataset, load, outline_of
 from runner.data.cifar10 import CIFAR10
 from runner.data.cifar100 import CIFAR100
 from runner.data.download import Address
@@ -130,7 +130,9 @@ def mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
 def test_what_lies_where_it_is_usual_is_read(made: Made, packed: bool) -> None:
     made.place(packed=packed)
+    told = outline_of(Data(made.name, {"download": False}, root=str(made.root)))
     dataset, size = made.read(), made.published.size
+    assert told == ((dataset.train.images.shape[3], size, size), len(dataset.classes))
     assert dataset.classes == made.published.classes and dataset.name == made.name
     for split in (dataset.train, dataset.test):
         assert split.images.shape[1:3] == (size, size) and split.images.dtype == np.uint8
@@ -243,6 +245,8 @@ def test_a_server_without_the_file_is_told_and_leaves_no_folder(made: Made, serv
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_source_comes_in_any_size_grey_or_colour(made: Made, channels: int) -> None:
     made.place(packed=True)
+    told = outline_of(Data(made.name, {"download": False}, root=str(made.root), channels=channels))
+    assert told == ((channels, made.published.size, made.published.size), len(made.published.classes))
     dataset = made.read(size=12, channels=channels)
     assert dataset.train.images.shape[1:] == (12, 12, channels)
     assert (dataset.train.images == dataset.train.labels[:, None, None, None]).all()

@@ -10,10 +10,10 @@ from pathlib import Path
 from runner.choose import choose
 from runner.config import ConfigError, Data, RunConfig
 from runner.data.auto import auto, shipped
-from runner.data.cache import kept
+from runner.data.cache import kept, there
 from runner.data.cifar10 import cifar10
 from runner.data.cifar100 import cifar100
-from runner.data.dataset import Dataset, Split
+from runner.data.dataset import Dataset, Split, chosen
 from runner.data.digits import digits
 from runner.data.fashion_mnist import fashion_mnist
 from runner.data.flowers import flowers
@@ -25,7 +25,7 @@ from runner.data.source import Source
 from runner.data.svhn import svhn
 from runner.data.synthetic import synthetic
 
-__all__ = ["DATA", "Dataset", "Split", "load", "load_for", "resolve"]
+__all__ = ["DATA", "Dataset", "Split", "load", "load_for", "outline_of", "resolve"]
 
 DATA: dict[str, Callable[..., Source]] = {
     "auto": auto,
@@ -71,6 +71,20 @@ def load_for(config: RunConfig) -> Dataset:
             f"train.batch={config.train.batch} is more than the {left} training images of data={config.data.name}"
         )
     return dataset
+
+
+def outline_of(data: Data) -> tuple[tuple[int, int, int], int]:
+    """Channels, height and width of an image, and how many classes there are; nothing is decoded to tell.
+
+    Raises:
+        ConfigError: the data set is not there, or has not the classes that were asked for.
+    """
+    source = _source(data)
+    found = there(source)
+    (height, width, channels), classes = found.outline if found else source.outline()
+    if data.classes is not None:
+        classes = chosen(data.classes, classes, source.name)
+    return (channels, height, width), len(classes)
 
 
 def resolve(data: Data, say: Callable[[str], None]) -> Data:

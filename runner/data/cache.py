@@ -48,12 +48,20 @@ def kept(source: Source, workers: int | None = None) -> Dataset:
     Raises:
         ConfigError: the source cannot be decoded, or the cache cannot be written.
     """
-    entry = cache() / f"{source.name}-{config.digest([FORMAT, source.stamp])}"
-    found = _opened(entry, source)
+    entry, found = _entry(source), there(source)
     if found is None:
         with _lock(entry):
             found = _opened(entry, source) or _made(entry, source, workers)
     return found
+
+
+def there(source: Source) -> Dataset | None:
+    """The images of a source, where they are in the cache."""
+    return _opened(_entry(source), source)
+
+
+def _entry(source: Source) -> Path:
+    return cache() / f"{source.name}-{config.digest([FORMAT, source.stamp])}"
 
 
 def _opened(entry: Path, source: Source) -> Dataset | None:

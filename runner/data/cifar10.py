@@ -45,6 +45,7 @@ CIFAR10 = Published(
     into="",
     classes=CLASSES,
     size=32,
+    channels=3,
     read=_read,
     pictures="cifar10",
 )

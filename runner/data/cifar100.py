@@ -50,6 +50,7 @@ CIFAR100 = Published(
     into="",
     classes=CLASSES,
     size=32,
+    channels=3,
     read=_read,
     pictures="cifar100",
 )

@@ -4,11 +4,24 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.config import ConfigError
+
+
+class Outline(NamedTuple):
+    """What is known of a data set before it is decoded.
+
+    Attributes:
+        shape: height, width and channels of an image.
+        classes: their names.
+    """
+
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,25 +72,37 @@ class Dataset:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    @property
+    def outline(self) -> Outline:
+        height, width, channels = self.train.images.shape[1:]
+        return Outline((height, width, channels), self.classes)
+
     def only(self, classes: tuple[int, ...]) -> "Dataset":
         """These classes of it, renumbered from 0 in the order given.
 
         Raises:
-            ConfigError: there is no such class, one is named twice, or none at all.
+            ConfigError: as `chosen`.
         """
-        unknown = [index for index in classes if index not in range(len(self.classes))]
-        if unknown or not classes or len(set(classes)) < len(classes):
-            known = ", ".join(f"{index} {name}" for index, name in enumerate(self.classes))
-            raise ConfigError(
-                f"data.classes={list(classes)} must name classes of {self.name}, each at most once: {known}"
-            )
         return replace(
             self,
-            classes=tuple(self.classes[index] for index in classes),
+            classes=chosen(classes, self.classes, self.name),
             train=self.train.only(classes),
             test=self.test.only(classes),
             digest=hashlib.sha256(f"{self.digest}{list(classes)}".encode()).hexdigest()[: len(self.digest)],
         )
+
+
+def chosen(classes: tuple[int, ...], known: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The names of these classes of the data set `name`, which has the `known` ones.
+
+    Raises:
+        ConfigError: there is no such class, one is named twice, or none at all.
+    """
+    unknown = [index for index in classes if index not in range(len(known))]
+    if unknown or not classes or len(set(classes)) < len(classes):
+        there = ", ".join(f"{index} {label}" for index, label in enumerate(known))
+        raise ConfigError(f"data.classes={list(classes)} must name classes of {name}, each at most once: {there}")
+    return tuple(known[index] for index in classes)
 
 
 def digest(classes: tuple[str, ...], train: Split, test: Split) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from runner.config import ConfigError
+from runner.data.dataset import Outline
 from runner.data.decoder import Wanted, rows_of
 from runner.data.hands import finished
 from runner.data.marks import Marks
@@ -149,4 +150,8 @@ def from_tree(
     def written(folder: Path, workers: int | None) -> tuple[str, ...]:
         return decode(*sides(path), shape, folder, workers)
 
-    return Source(name, str(path.absolute()), {**stamp, **shape.stamp()}, written)
+    def outline() -> Outline:
+        tree, _, _ = sides(path)
+        return shape.outline(Outline((0, 0, 3), tree.classes))
+
+    return Source(name, str(path.absolute()), {**stamp, **shape.stamp()}, written, outline)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from runner.config import ConfigError
-from runner.data.dataset import Split
+from runner.data.dataset import Outline, Split
 from runner.data.shape import Shape
 from runner.data.source import Decoded, Source, from_memory
 from runner.schema import Count, NonNegativeInt
@@ -22,7 +22,8 @@ def digits(root: Path, shape: Shape, *, test: Count, split_seed: NonNegativeInt)
         split_seed: what decides which.
     """
     options = {"test": test, "split_seed": split_seed}
-    return from_memory("digits", "sklearn.datasets.load_digits", options, partial(_read, **options), shape)
+    own, read = Outline((8, 8, 1), tuple(map(str, range(10)))), partial(_read, **options)
+    return from_memory("digits", "sklearn.datasets.load_digits", options, read, shape, own)
 
 
 def _read(test: int, split_seed: int) -> Decoded:

@@ -48,5 +48,6 @@ FASHION_MNIST = Published(
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
     size=28,
+    channels=1,
     read=_read,
 )

@@ -44,5 +44,6 @@ MNIST = Published(
     into="MNIST/raw",
     classes=tuple(map(str, range(10))),
     size=28,
+    channels=1,
     read=_read,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.config import ConfigError
+from runner.data.dataset import Outline
 from runner.data.decode import decode
 from runner.data.download import Address, NotFetched, addresses, check, fetch_any
 from runner.data.members import intact, is_archive, members, stamp, stamp_of
@@ -48,6 +49,7 @@ class Published:
         into: the folder under the root that is downloaded to.
         classes: their names.
         size: of its images.
+        channels: of its images.
         read: from the contents of `holds` to the images.
         pictures: the folder, or the beginning of an archive's name, of the same images as picture files in
             {train,test}/<class>/.
@@ -61,6 +63,7 @@ class Published:
     into: str
     classes: tuple[str, ...]
     size: int
+    channels: int
     read: Callable[[Mapping[str, Content]], Decoded]
     pictures: str = ""
 
@@ -75,11 +78,13 @@ class Published:
             found = self._fetched(root, found)
         if found is None:
             raise NotHere(f"{self.title} is not under {root}/ (no {self._looked_for})")
+        where, own = str(found.absolute()), Outline((self.size, self.size, self.channels), self.classes)
         if self._is_pictures(found):
             written = partial(self._write_pictures, found, shape.or_size(self.size))
-            return Source(self.name, str(found.absolute()), {**stamp(found), **shape.stamp()}, written)
-        own = stamp_of(found, self._files(found).values()) if found.is_dir() else stamp(found)
-        return from_memory(self.name, str(found.absolute()), own, partial(self._read, found), shape)
+            changing = {**stamp(found), **shape.stamp()}
+            return Source(self.name, where, changing, written, partial(shape.outline, own))
+        changing = stamp_of(found, self._files(found).values()) if found.is_dir() else stamp(found)
+        return from_memory(self.name, where, changing, partial(self._read, found), shape, own)
 
     def find(self, root: Path) -> Path | None:
         """The folder or archive that holds it."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.config import ConfigError, Data
+from runner.data.dataset import Outline
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,6 +52,10 @@ class Shape:
         """The shape that images of this one come to."""
         size = (height, width) if self.size is None else (self.size, self.size)
         return *size, self.channels or channels
+
+    def outline(self, own: Outline) -> Outline:
+        """What a data set comes to that is so itself."""
+        return Outline(self.of_images(*own.shape), own.classes)
 
     def keeps(self, height: int, width: int, channels: int) -> bool:
         """Whether images of this shape stay as they are."""

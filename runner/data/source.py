@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.data.dataset import Split
+from runner.data.dataset import Outline, Split
 from runner.data.rows import check_room, create, opened
 from runner.data.shape import Shape
 
@@ -37,6 +37,7 @@ class Source:
         where: the file, folder or library.
         stamp: plain data that changes whenever the decoded images would.
         decode: reads and decodes everything; it may take hours.
+        outline: what that will come to, from names alone.
         note: why this source was taken, where no person chose it.
     """
 
@@ -44,16 +45,16 @@ class Source:
     where: str
     stamp: Mapping[str, Any]
     decode: Decode
+    outline: Callable[[], Outline]
     note: str = ""
 
 
 def from_memory(
-    name: str, where: str, stamp: Mapping[str, Any], read: Callable[[], Decoded], shape: Shape
+    name: str, where: str, stamp: Mapping[str, Any], read: Callable[[], Decoded], shape: Shape, own: Outline
 ) -> Source:
-    """A source that is read into memory at its own size, and written as `shape` wants it."""
-    return Source(
-        name, where, {**stamp, **shape.stamp()}, partial(_written, read, shape, f"the images of data={name}")
-    )
+    """A source that is read into memory, where it is as `own` says, and written as `shape` wants it."""
+    written = partial(_written, read, shape, f"the images of data={name}")
+    return Source(name, where, {**stamp, **shape.stamp()}, written, partial(shape.outline, own))
 
 
 def _written(

@@ -59,5 +59,6 @@ SVHN = Published(
     into="svhn",
     classes=tuple(map(str, range(10))),
     size=32,
+    channels=3,
     read=_read,
 )

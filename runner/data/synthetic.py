@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data.dataset import Split
+from runner.data.dataset import Outline, Split
 from runner.data.shape import Shape
 from runner.data.source import Decoded, Source, from_memory
 from runner.schema import Count, NonNegativeInt
@@ -29,14 +29,18 @@ def synthetic(root: Path, shape: Shape, *, train: Count, test: Count, kinds: Cou
     options = {"train": train, "test": test, "kinds": kinds, "seed": seed}
     size, channels = shape.size or 32, shape.channels or 3
     read = partial(_read, size=size, channels=channels, **options)
-    return from_memory("synthetic", "runner.data.synthetic", options, read, shape)
+    own = Outline((size, size, channels), _names(kinds))
+    return from_memory("synthetic", "runner.data.synthetic", options, read, shape, own)
 
 
 def _read(train: int, test: int, size: int, channels: int, kinds: int, seed: int) -> Decoded:
     generator = np.random.default_rng(seed)
     patterns = generator.uniform(64, 192, (kinds, size, size, channels))
-    names = tuple(f"pattern {number}" for number in range(kinds))
-    return Decoded(names, _noisy(patterns, train, generator), _noisy(patterns, test, generator))
+    return Decoded(_names(kinds), _noisy(patterns, train, generator), _noisy(patterns, test, generator))
+
+
+def _names(kinds: int) -> tuple[str, ...]:
+    return tuple(f"pattern {number}" for number in range(kinds))
 
 
 def _noisy(patterns: np.ndarray, count: int, generator: np.random.Generator) -> Split:
