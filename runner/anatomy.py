@@ -9,7 +9,7 @@ import torch
 from runner.build import bare, find_device
 from runner.config import RunConfig
 from runner.data import load
-from runner.footprint import largest_batch, step_memory
+from runner.footprint import fitting, step_memory
 from runner.models.network import Shape
 from runner.models.statements import STATEMENTS
 from runner.outline import Line, outline
@@ -71,11 +71,10 @@ def _totals(layers: Sequence[Line]) -> Iterator[str]:
 
 def _statements(config: RunConfig, given: Input, layers: Sequence[Line]) -> Iterator[str]:
     """What document 001 says of the network, where it is made for ImageNet's images as there."""
-    if given.classes != 1000 or min(given.shape[1:]) < 224:
-        return
     parameters = sum(line.parameters for line in layers if line.shape)
     for statement in STATEMENTS.get(config.model.name, ()):
-        yield statement.beside(parameters, sum(line.multiply_adds for line in layers))
+        if given == Input((3, statement.size, statement.size), 1000):
+            yield statement.beside(parameters, sum(line.multiply_adds for line in layers))
 
 
 def _memory(config: RunConfig, given: Input) -> Iterator[str]:
@@ -85,5 +84,5 @@ def _memory(config: RunConfig, given: Input) -> Iterator[str]:
     of = f"with {config.optim.name} in {config.train.precision}, without the data set; {how}"
     yield f"memory of a training step of {batch} images: {memory(batch=batch) / 2**20:,.0f} MiB ({of})"
     if config.track.fit_memory is not None:
-        most = largest_batch(lambda batch: memory(batch=batch), int(config.track.fit_memory * 2**30))
-        yield f"largest batch within {config.track.fit_memory:g} GiB: {most:,}"
+        most = fitting(config, given.shape, given.classes, config.track.fit_memory)
+        yield f"largest batch within {config.track.fit_memory:g} GiB: {most:,} (estimated)"

@@ -99,6 +99,9 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     whole, test = _examples_on(dataset, _where_images_are(config, dataset, device), device)
     training, validation = _split(whole, config)
     scale = _scale(config, whole)
+    shape, classes = _shape(dataset), len(dataset.classes)
+    if config.train.batch == 1:
+        bare(config, shape, classes, torch.device("meta"))
     network = _network(config, dataset, _first_images(config, training, scale)).to(device, exact)
     steps = config.steps(len(whole))
     return Parts(
@@ -115,7 +118,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
         compute=compute,
         batch=config.train.batch,
         steps=steps,
-        multiply_adds=_checked_cost(network, config, dataset, device),
+        multiply_adds=_checked_cost(network, config, shape, device),
     )
 
 
@@ -136,6 +139,10 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
         images = torch.zeros(config.train.batch, height, width, channels, dtype=torch.uint8)
         labels = torch.zeros(len(images), dtype=torch.int64)
         examples = Examples(images, labels, torch.arange(len(images)))
+    if device.type == "cuda":
+        _set_backends(config.train.precision)
+    elif config.train.batch == 1:
+        _check_single(network, torch.zeros(1, *shape, dtype=exact, device=device))
     return Parts(
         network=network,
         rule=choose(OPTIMIZERS, config.optim)(layout(network)),
@@ -150,7 +157,7 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
         compute=compute,
         batch=config.train.batch,
         steps=config.steps(len(images)),
-        multiply_adds=0,
+        multiply_adds=_checked_cost(network, config, shape, device),
     )
 
 
@@ -180,10 +187,9 @@ def _set_backends(precision: str) -> None:
 
 
 def _network(config: RunConfig, dataset: Dataset, images: Images) -> nn.Module:
-    height, width, channels = dataset.train.images.shape[1:]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(draws.key(config.seed, "network"))
-        network = _made(config, (channels, height, width), len(dataset.classes))
+        network = _made(config, _shape(dataset), len(dataset.classes))
     of_layers = gains(network) if has_lists(config.activation) else gain(chosen(config.activation)())
     initialize(network, config.init, of_layers, config.seed, images)
     return network
@@ -207,10 +213,27 @@ def _made(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
     return network
 
 
-def _checked_cost(network: nn.Module, config: RunConfig, dataset: Dataset, device: torch.device) -> int:
+def _shape(dataset: Dataset) -> Shape:
+    """Of one image."""
+    height, width, channels = map(int, dataset.train.images.shape[1:])
+    return channels, height, width
+
+
+def _check_single(network: nn.Module, image: Tensor) -> None:
+    """Refuses to train on one image at once where a norm would see one value a channel."""
+    try:
+        with torch.no_grad():
+            network.train()(image)
+    except ValueError as problem:
+        raise ConfigError(
+            f"train.batch=1: a norm has no deviation of one value a channel ({problem}); "
+            "train.batch=2 has, and model.norm=none needs none"
+        ) from problem
+
+
+def _checked_cost(network: nn.Module, config: RunConfig, shape: Shape, device: torch.device) -> int:
     """Counts a forward pass of one image, and refuses a loss that its output does not fit."""
-    height, width, channels = dataset.train.images.shape[1:]
-    image = torch.zeros(1, channels, height, width, device=device, dtype=next(network.parameters()).dtype)
+    image = torch.zeros(1, *shape, device=device, dtype=next(network.parameters()).dtype)
     flops, outputs = forward_flops(network, image)
     if (config.train.loss == "squared_error") != (outputs == 1):
         raise ConfigError(

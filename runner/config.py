@@ -128,7 +128,8 @@ class Track:
         layers_every: steps between statistics of the layers' activations; 0 for never.
         pictures: whether a run draws its plots.
         system_metrics: whether the use of processor, memory and GPU memory is sampled.
-        fit_memory: GiB; a run then tells the largest batch whose training step takes no more. None: it does not.
+        fit_memory: GiB; a run then tells the largest batch whose training step takes no more, as it is counted (see
+            `footprint`). None: it does not.
     """
 
     name: Literal["mlflow", "memory", "off"]
@@ -159,10 +160,6 @@ class Executor:
     slots_per_gpu: Count
     devices: tuple[NonNegativeInt, ...] | None
     tries: Count
-
-
-OFF = {"test_flip": False, "ema": None}
-"""Options of `train` that are no part of a run's identity where they are off: runs of before keep their names."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +210,8 @@ class RunConfig:
         _forget_what_changes_nothing(plain["data"])
         for place in ("checkpoint_seconds", "loader", "compile"):
             del plain["train"][place]
-        for option, off in OFF.items():
-            if plain["train"][option] == off:
-                del plain["train"][option]
+        if self.track.fit_memory is not None:  # what is told is another answer
+            plain["fit_memory"] = self.track.fit_memory
         if self.train.epochs is not None:
             del plain["train"]["steps"]
         plain["data"]["options"] = {k: v for k, v in self.data.options.items() if k not in ("download", "path")}
@@ -241,7 +237,7 @@ class RunConfig:
 
 
 def _forget_what_changes_nothing(data: dict[str, Any]) -> None:
-    """So that images as they are have the name that they had before there were policies."""
+    """A policy for images that stay as they are."""
     if data["size"] is None:
         del data["size"], data["resize"]
     if data["channels"] is None:

@@ -1,6 +1,6 @@
-"""The memory of a training step: measured on a GPU, and counted tensor by tensor where there is none.
+"""The memory of a training step: measured on a GPU, or counted tensor by tensor.
 
-Without a GPU the step is done with tensors that have no content (`torch.device("meta")`), while every storage that
+To count, the step is done with tensors that have no content (`torch.device("meta")`), while every storage that
 it makes is counted until it is dropped: the most that there is at once is what the step needs of the device. It has
 everything but the workspaces that libraries take for a while, and what is lost between blocks. On the CPU a process
 grew by as much to 2 % (ResNet-18 at 256 images, the small VGG at 512).
@@ -10,6 +10,7 @@ import functools
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -18,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from runner.build import bare
-from runner.config import RunConfig
+from runner.config import ConfigError, RunConfig
 from runner.models.network import Shape
 from runner.stack import Member, Stack, State
 
@@ -32,9 +33,12 @@ def step_memory(config: RunConfig, shape: Shape, classes: int, batch: int, devic
     Args:
         shape: of one image.
         device: a GPU, on which the step is done; on any other it is counted.
+
+    Raises:
+        ConfigError: the network cannot be trained on such a batch.
     """
-    train = replace(config.train, batch=batch, steps=STEPS, epochs=None, validation=0.0, compile=False)
-    config = replace(config, train=train)
+    train = replace(config.train, batch=batch, steps=STEPS, epochs=None, validation=0.0)
+    config = replace(config, train=replace(train, compile=False, loader="auto"))
     if device.type == "cuda":
         torch.cuda.empty_cache()
         before = torch.cuda.memory_allocated(device)
@@ -49,9 +53,19 @@ def step_memory(config: RunConfig, shape: Shape, classes: int, batch: int, devic
 def _do(config: RunConfig, shape: Shape, classes: int, device: torch.device) -> None:
     parts = bare(config, shape, classes, device)
     member = Member(parts, config, State(0, torch.zeros(3, dtype=torch.float64)))
-    stack = Stack(parts, [config], 1)
+    stack = Stack(parts, [config], 1, record=False)
     stack.put(member)
     stack.advance(STEPS, lambda: False)
+
+
+def fitting(config: RunConfig, shape: Shape, classes: int, gibibytes: float) -> int:
+    """The largest batch of a run whose step takes no more, as it is counted: the same on every device.
+
+    Args:
+        shape: of one image.
+    """
+    memory = partial(step_memory, config, shape, classes, device=torch.device("meta"))
+    return largest_batch(lambda batch: memory(batch=batch), int(gibibytes * 2**30))
 
 
 def largest_batch(memory: Callable[[int], int], budget: int) -> int:
@@ -61,9 +75,10 @@ def largest_batch(memory: Callable[[int], int], budget: int) -> int:
         memory: bytes of a step by batch, which rises about evenly.
     """
     memory = functools.cache(memory)
-    if memory(1) > budget:
+    fits = _smallest(memory)
+    if memory(fits) > budget:
         return 0
-    fits, too_large = 1, 2
+    too_large = 2 * fits
     while memory(too_large) <= budget:
         fits, too_large = too_large, 2 * too_large
     while too_large - fits > 1:
@@ -77,6 +92,15 @@ def largest_batch(memory: Callable[[int], int], budget: int) -> int:
         else:
             too_large = middle
     return fits
+
+
+def _smallest(memory: Callable[[int], int]) -> int:
+    """A batch of one image, or where norms cannot train on that, of two."""
+    try:
+        memory(1)
+    except ConfigError:
+        return 2
+    return 1
 
 
 class Live(TorchDispatchMode):

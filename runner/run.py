@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +20,7 @@ from runner.config import RunConfig
 from runner.course import Course, begin, save
 from runner.data import Dataset, load_for
 from runner.describe import facts
-from runner.footprint import largest_batch, step_memory
+from runner.footprint import fitting
 from runner.job import Done, Job, Order, Result, Status
 from runner.machine import cores, keep_memory
 from runner.stack import Member, Memory, Stack
@@ -129,6 +128,9 @@ class Running:
     def start(self) -> None:
         """Opens the run's page, or the one that an unfinished run had, and completes its curves."""
         uri, before = tracking_uri(self.config.track), self.job.page()
+        asked, (height, width, channels) = self.config.track.fit_memory, self.parts.training.images.shape[1:]
+        shape, classes = (channels, height, width), len(self.parts.classes)
+        self._largest_batch = None if asked is None else fitting(self.config, shape, classes, asked)
         self.run_id = self.tracker.start(
             facts(self.order, self.dataset, self._measured()),
             run_id=before["run_id"] if before and before["uri"] == uri else None,
@@ -151,6 +153,8 @@ class Running:
     def _measured(self) -> dict[str, int | str]:
         parts = self.parts
         counts = {"parameters": parts.parameters, "multiply_adds": parts.multiply_adds, "total_steps": parts.steps}
+        if self._largest_batch is not None:
+            counts["largest_batch"] = self._largest_batch
         return {**counts, "runs_on": str(parts.device), "runs_on_threads": torch.get_num_threads()}
 
     def join(self, stack: Stack) -> Member:
@@ -218,9 +222,6 @@ class Running:
             )
             if self.dataset.files is not None:
                 self.tracker.artifact(self.dataset.files, "data")
-        most = self._largest_batch()
-        if most is not None:
-            self.tracker.tag("largest_batch", str(most))
         self.tracker.finish("FINISHED")
         metrics = self.course.history[-1][1]
         accuracy, loss = metrics["test/accuracy"], metrics["test/loss"]
@@ -230,22 +231,11 @@ class Running:
             loss=loss,
             validation_accuracy=metrics.get("validation/accuracy"),
             validation_loss=metrics.get("validation/loss"),
-            largest_batch=most,
         )
         self.job.end(result)
         if result.run_id is not None:  # its page has the weights
             self.job.checkpoint.unlink(missing_ok=True)
         return result
-
-    def _largest_batch(self) -> int | None:
-        """Whose step fits the memory that was asked about."""
-        asked, parts = self.config.track.fit_memory, self.parts
-        if asked is None:
-            return None
-        height, width, channels = parts.training.images.shape[1:]
-        shape = (int(channels), int(height), int(width))
-        memory = partial(step_memory, self.config, shape, len(parts.classes), device=parts.device)
-        return largest_batch(lambda batch: memory(batch=batch), int(asked * 2**30))
 
     def _result(self, status: Status) -> Result:
         course, parts = self.course, self.parts
@@ -259,6 +249,7 @@ class Running:
             memory=_peak_memory(parts),
             parameters=parts.parameters,
             multiply_adds=parts.multiply_adds,
+            largest_batch=self._largest_batch,
             device=str(parts.device),
             run_id=self.run_id,
             page=self.tracker.page,

@@ -161,7 +161,6 @@ PLACES: dict[str, Callable[[RunConfig], RunConfig]] = {
     "track.layers_every": track(layers_every=0),
     "track.pictures": track(pictures=False),
     "track.system_metrics": track(system_metrics=False),
-    "track.fit_memory": track(fit_memory=6.0),
 }
 
 NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
@@ -193,6 +192,7 @@ NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "train.augment_test": train(augment_test=True),
     "train.test_flip": train(test_flip=True),
     "train.ema": train(ema=0.99),
+    "track.fit_memory": track(fit_memory=6.0),
 }
 
 

@@ -15,11 +15,13 @@ class Statement:
         said: in its words.
         of: what it is of, `parameters`, `multiply-adds`, or `share`: its parameters among AlexNet's.
         why: what the difference comes from.
+        size: of the images that it is of.
     """
 
     said: str
     of: str
     why: str
+    size: int = 224
 
     def beside(self, parameters: int, multiply_adds: int) -> str:
         """The number beside what was counted, auxiliary heads left out."""
@@ -63,12 +65,14 @@ STATEMENTS: Mapping[str, tuple[Statement, ...]] = {
             "nearly 25 million parameters",
             "parameters",
             "With its auxiliary head, which is used in training only, there are 27.2 million.",
+            299,
         ),
         Statement(
             "5 billion multiply-adds",
             "multiply-adds",
-            "Its number rounds the paper's, 4.8 billion (Szegedy et al. 2016, table 3); torchvision publishes 5.71 "
-            "for the layers that were counted, at 299x299.",
+            "Its number rounds the paper's, 4.8 billion (Szegedy et al. 2016, table 3); the paper's layers come to "
+            "what is counted here, and torchvision publishes 5.71 for them.",
+            299,
         ),
     ),
 }

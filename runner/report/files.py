@@ -4,7 +4,7 @@ from pathlib import Path
 
 from runner.files import whole
 from runner.job import PATIENCE, held
-from runner.report.findings import Findings, objective_heading
+from runner.report.findings import Findings
 from runner.report.html import html
 from runner.report.picture import costs, picture
 from runner.report.table import csv_text, markdown
@@ -31,4 +31,4 @@ def _draw(findings: Findings, title: str, file: Path) -> None:
     if page.compares_accuracy:
         picture(rows, title, findings.caption(), file)
     else:
-        costs(rows, objective_heading(page.objectives[0]), title, findings.caption(), file)
+        costs(rows, page.objectives[0], title, findings.caption(), file)

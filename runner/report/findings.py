@@ -255,12 +255,17 @@ def objective_heading(name: str, held_out: str = "") -> str:
     return headings.get(name, name)
 
 
+def objective_factor(name: str) -> float:
+    """From its value to the unit of its heading."""
+    return {"accuracy": 100.0, "memory": 2.0**-20}.get(name, 1.0)
+
+
 def objective_text(name: str, value: float) -> str:
     """Its value, as a column shows it."""
     if name == "accuracy":
         return percent(value)
     if name == "memory":
-        return f"{value / 2**20:.0f}"
+        return f"{objective_factor(name) * value:.0f}"
     return f"{value:,.0f}" if name in ("parameters", "multiply_adds", "largest_batch") else f"{value:.4g}"
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.report.findings import objective_factor, objective_heading
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -32,9 +34,10 @@ def costs(rows: "Sequence[Row]", objective: str, title: str, caption: str, path:
 
     figure = Figure(figsize=(8, 1.7 + 0.45 * len(rows)), dpi=120, layout="constrained")
     axes = figure.subplots()
-    widths = [row.objectives[0] if row.objectives else 0.0 for row in rows]
+    rows = [row for row in rows if row.objectives]
+    widths = [objective_factor(objective) * row.objectives[0] for row in rows if row.objectives]
     axes.barh(range(len(rows)), widths, height=0.5, color=BLUE)
-    axes.set_xlabel(objective, fontsize=9)
+    axes.set_xlabel(objective_heading(objective), fontsize=9)
     _finish(figure, axes, rows, title, caption, path)
 
 

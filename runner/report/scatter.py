@@ -6,6 +6,7 @@ from dataclasses import replace
 from runner.pictures.axes import Axes
 from runner.pictures.page import BLUE, GREY, LINES, Page, length
 from runner.report.figures import fitting
+from runner.report.findings import objective_factor
 from runner.report.scales import Scale, names, numbers
 from runner.report.studies import Axis, Point
 
@@ -15,8 +16,7 @@ SIZE = 12
 def objective(name: str, heading: str, values: Sequence[float]) -> Scale:
     """The scale of what was selected by; accuracies as shares of 100."""
     log = False if name == "accuracy" else None
-    factor = {"accuracy": 100, "memory": 2**-20}.get(name, 1)
-    return numbers(heading, values, log=log, factor=factor)
+    return numbers(heading, values, log=log, factor=objective_factor(name))
 
 
 def slices(axis: Axis, points: Sequence[Point], place: int, down: Scale, chosen: set[str]) -> str:

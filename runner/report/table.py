@@ -47,12 +47,11 @@ def _beside(findings: Findings) -> dict[str, dict[Cell, str]]:
     if findings.plan.page.selects or names == ("accuracy",):
         return {}
     reached = {row.cell: row.objectives for row in findings.rows() if row.objectives}
-    columns = {
+    return {
         objective_heading(name): {cell: objective_text(name, of[place]) for cell, of in reached.items()}
         for place, name in enumerate(names)
         if name != "accuracy"
     }
-    return {**columns, "Pareto front": findings.front()}
 
 
 def _texts(findings: Findings, row: Row) -> tuple[str, ...]:

@@ -25,14 +25,16 @@ class Stack:
         rows: all that is different between runs: tensors with a row for each place.
     """
 
-    def __init__(self, parts: Parts, configs: Sequence[RunConfig], size: int) -> None:
+    def __init__(self, parts: Parts, configs: Sequence[RunConfig], size: int, *, record: bool = True) -> None:
         """An empty stack.
 
         Args:
             parts: of one of the runs.
             configs: of the runs that are to come: what these differ in becomes data.
             size: how many places there are.
+            record: whether the step may be recorded on a GPU, which takes memory for the recording.
         """
+        self._record = record
         self.members: list[Member | None] = [None] * size
         self._shared = Shared(parts, configs, size)
         self.rows = self._shared.rows(size)
@@ -44,7 +46,8 @@ class Stack:
         self._buffers = part(self.rows, "buffer")
         self._averages = averages(self.rows)
         self._step = Step(self._shared, self.rows)
-        self._program = program(self._step, {**self.rows, "tick": self._step.tick}, self._device)
+        rows = {**self.rows, "tick": self._step.tick}
+        self._program = program(self._step, rows, self._device) if self._record else self._step
         for place, member in enumerate(self.members):
             if member:
                 self._show(place, member)

@@ -114,6 +114,8 @@ class Planner:
         return self._cell(named, search.name, config)
 
     def _cell(self, named: "Named", search: str, config: RunConfig) -> Cell:
+        if "largest_batch" in self._page.objectives and config.track.fit_memory is None:
+            raise ConfigError("sweep.objectives: largest_batch needs track.fit_memory, the GiB that it is to fit")
         key = repr(config.data)
         if key not in self._data:
             dataset = load_for(config)
