@@ -161,7 +161,7 @@ def test_in_bf16_the_layers_compute_in_it_and_norms_and_logits_do_not(arch: str)
     assert exact - norms == {last.replace("bias", "weight"), last}
     records = came_of(stack_of([one]))[0][0]
     exactly = came_of(stack_of([member(configured(arch, "train.steps=2"))]))[0][0]
-    assert records[0].metrics["train/loss"] == pytest.approx(exactly[0].metrics["train/loss"], rel=0.05)
+    assert records[0].metrics["train/loss"] == pytest.approx(exactly[0].metrics["train/loss"], rel=0.2)
 
 
 def test_what_torch_would_draw_is_drawn_by_key() -> None:
@@ -203,7 +203,7 @@ QUICK = [*ATTENTIVE, "convnext_tiny", "regnet_y_400mf"]
 def test_multiply_adds_and_parameters_are_the_published_ones(arch: str) -> None:
     from torchvision.models import get_model_weights
 
-    weights = get_model_weights(arch).IMAGENET1K_V1 if arch != "vit_h_14" else get_model_weights(arch).DEFAULT
+    weights = next(iter(get_model_weights(arch)))
     side, meta = weights.transforms().crop_size[0], weights.meta
     found = network(arch, side, classes=1000).to("meta")
     flops, classes = forward_flops(found, torch.zeros(1, 3, side, side, device="meta"))
