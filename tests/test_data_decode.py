@@ -82,6 +82,13 @@ def test_an_unreadable_picture_is_named_whoever_reads_it(workers: int, photos: P
     assert not [path for path in cache().iterdir() if path.is_dir()]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_picture_with_broken_exif_stops_nobody(workers: int, photos: Path) -> None:
+    Image.open(photos / "rose" / "3.png").save(photos / "rose" / "3.png", exif=b"Exif\0\0II*\0\x08")
+    dataset = read(photos, workers=workers)
+    assert len(dataset.train.labels) + len(dataset.test.labels) == 73
+
+
 def test_those_who_decode_import_no_torch_and_know_no_terminal() -> None:
     code = "import sys, runner.data.decoder; print({'torch', 'rich', 'mlflow', 'hydra'} & set(sys.modules))"
     assert printed(code) == "set()"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from runner.config import ConfigError, Data
 from runner.data import DATA, load
@@ -73,7 +73,59 @@ def test_images_that_are_as_they_should_be_are_not_touched() -> None:
 def test_any_kind_of_picture_comes_in_colour_or_grey(mode: str, channels: Any) -> None:
     file = io.BytesIO()
     Image.new(mode, (12, 8)).save(file, "TIFF")
-    assert picture(file.getvalue(), "a.tif", Shape(6, "pad", channels)).shape == (6, 6, channels or 3)
+    found = picture(file.getvalue(), "a.tif", Shape(6, "stretch", channels))
+    black = 255 if mode == "CMYK" else 0  # no ink
+    assert found.shape == (6, 6, channels or 3) and (found == black).all()
+
+
+RAMP = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+"""The 256 values of 8 bits, on the scale of 16."""
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_grey_of_16_bits_is_scaled_to_8(kind: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(RAMP).save(file, kind)
+    for channels in (1, 3):
+        found = picture(file.getvalue(), "a picture", Shape(16, channels=channels))  # type: ignore[arg-type]
+        assert (found == np.arange(256).reshape(16, 16, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.full((4, 4), 0.5, np.float32), "a.tif is not a readable picture: its values are floats"),
+        (np.full((4, 4), 70000, np.int32), "a.tif is not a readable picture: its values are 70000 to 70000"),
+        (np.full((4, 4), -1, np.int32), "a.tif is not a readable picture: its values are -1 to -1"),
+    ],
+)
+def test_values_on_an_unknown_scale_are_refused_by_name(pixels: np.ndarray, message: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "TIFF")
+    with pytest.raises(ConfigError, match=message):
+        picture(file.getvalue(), "a.tif", Shape(4))
+
+
+def held(orientation: int) -> bytes:
+    """EXIF with a camera's orientation alone."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+def test_a_picture_is_upright_however_the_camera_was_held(orientation: int) -> None:
+    pixels, file = np.arange(12, dtype=np.uint8).reshape(3, 4), io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", exif=held(orientation))
+    upright = ImageOps.exif_transpose(Image.open(file))
+    assert np.array_equal(picture(file.getvalue(), "a.png", Shape(channels=1))[..., 0], np.asarray(upright))
+
+
+@pytest.mark.parametrize("left", [0, 7, 10, 15, -4])
+def test_a_picture_with_broken_exif_is_taken_as_it_lies(left: int) -> None:
+    pixels, file = np.arange(12, dtype=np.uint8).reshape(3, 4), io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", exif=held(6)[:left])
+    assert np.array_equal(picture(file.getvalue(), "a.png", Shape(channels=1))[..., 0], pixels)
 
 
 def test_another_size_of_a_source_is_other_data_of_another_run() -> None:

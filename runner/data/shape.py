@@ -62,10 +62,14 @@ class Shape:
         return self.of_images(height, width, channels) == (height, width, channels)
 
     def picture(self, image: "Image") -> NDArray[np.uint8]:
-        """A picture, [height, width, channels]; bilinear, with antialiasing where it becomes smaller."""
+        """A picture, [height, width, channels]; bilinear, with antialiasing where it becomes smaller.
+
+        Raises:
+            ConfigError: its values are on no scale that is known.
+        """
         from PIL import Image, ImageOps
 
-        image = image.convert(MODES[self.channels or 3])
+        image = _of_bytes(image).convert(MODES[self.channels or 3])
         if self.size is not None and image.size != (self.size, self.size):
             size, method = (self.size, self.size), Image.Resampling.BILINEAR
             if self.resize == "crop":
@@ -87,3 +91,21 @@ class Shape:
         return np.stack(
             [own.picture(Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)) for image in images]
         )
+
+
+WORDS = 65535
+"""White in 16 bits; Pillow has such pictures as `I;16`, or in 32 bits as `I`."""
+
+
+def _of_bytes(image: "Image") -> "Image":
+    """A picture with 8 bits a channel: grey of 16 bits scaled to that, any other as it is."""
+    if image.mode == "F":
+        raise ConfigError("its values are floats, and 8 or 16 bits a channel are read")
+    if not image.mode.startswith("I"):
+        return image
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > WORDS:
+        raise ConfigError(f"its values are {values.min()} to {values.max()}, and 8 or 16 bits a channel are read")
+    return Image.fromarray(np.rint(values * (255 / WORDS)).astype(np.uint8))
