@@ -29,7 +29,7 @@ SMALL = (
     *("train.precision=fp64", "threads=1", "device=cpu", "track=off"),
 )
 ATTENTIVE = ["vit_b_16", "swin_t"]
-SOME = ["convnext_tiny", "densenet121", "regnet_y_400mf", "shufflenet_v2_x0_5"]
+SOME = ["convnext_tiny", "densenet121", "shufflenet_v2_x0_5"]
 
 
 @functools.cache
@@ -161,7 +161,7 @@ def test_in_bf16_the_layers_compute_in_it_and_norms_and_logits_do_not(arch: str)
     assert exact - norms == {last.replace("bias", "weight"), last}
     records = came_of(stack_of([one]))[0][0]
     exactly = came_of(stack_of([member(configured(arch, "train.steps=2"))]))[0][0]
-    assert records[0].metrics["train/loss"] == pytest.approx(exactly[0].metrics["train/loss"], rel=0.2)
+    assert records[0].metrics["train/loss"] == pytest.approx(exactly[0].metrics["train/loss"], rel=0.05)
 
 
 def test_what_torch_would_draw_is_drawn_by_key() -> None:
