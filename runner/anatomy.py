@@ -8,7 +8,7 @@ import torch
 
 from runner.build import bare, find_device
 from runner.config import RunConfig
-from runner.data import load
+from runner.data import outline_of
 from runner.footprint import fitting, step_memory
 from runner.models.network import Shape
 from runner.models.statements import STATEMENTS
@@ -42,9 +42,7 @@ def anatomy(config: RunConfig, given: Input | None, say: Callable[[str], None]) 
     """
     if given is None:
         [config] = settled([config], say)
-        dataset = load(config.data)
-        height, width, channels = map(int, dataset.train.images.shape[1:])
-        given = Input((channels, height, width), len(dataset.classes))
+        given = Input(*outline_of(config.data))
     elif config.train.precision == "auto":
         [config] = settled([config], lambda line: say(line) if line.startswith("precision") else None)
     parts = bare(config, given.shape, given.classes, torch.device("meta"))
