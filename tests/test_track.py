@@ -174,7 +174,7 @@ def test_a_run_that_is_no_longer_there_is_begun_anew(store: Path) -> None:
 
 
 def test_a_deleted_experiment_is_refused(store: Path) -> None:
-    deleted = Track("mlflow", f"sqlite:///{store}/mlflow.db", "deleted", 500, 1000, 0, True, False)
+    deleted = Track("mlflow", f"sqlite:///{store}/mlflow.db", "deleted", 500, 1000, 0, True, False, None)
     track.prepare(deleted)
     client = connect(track.tracking_uri(deleted))
     client.delete_experiment(client.get_experiment_by_name("deleted").experiment_id)
@@ -184,7 +184,7 @@ def test_a_deleted_experiment_is_refused(store: Path) -> None:
 
 def test_a_server_that_does_not_answer_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match="no MLflow server answers at http://127.0.0.1:9"):
-        track.prepare(Track("mlflow", "http://127.0.0.1:9", "trials", 500, 1000, 0, True, False))
+        track.prepare(Track("mlflow", "http://127.0.0.1:9", "trials", 500, 1000, 0, True, False, None))
 
 
 def test_memory_keeps_the_first_of_two_points_as_the_store_does(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_the_store_is_the_option_then_the_variable_then_this_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    unset = Track("mlflow", None, "trials", 500, 1000, 0, True, False)
+    unset = Track("mlflow", None, "trials", 500, 1000, 0, True, False, None)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert track.tracking_uri(unset) == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere:5000")

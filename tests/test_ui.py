@@ -27,7 +27,7 @@ def free_port() -> int:
 
 def one_run(uri: str) -> tuple[str, str]:
     """Tracks a run; returns its id and its page."""
-    with track.open_tracker(Track("mlflow", uri, "trials", 500, 1000, 0, True, False)) as tracker:
+    with track.open_tracker(Track("mlflow", uri, "trials", 500, 1000, 0, True, False, None)) as tracker:
         run_id = tracker.start(facts("the run"), run_id=None)
         tracker.log(1, {"train/loss": 0.25})
         tracker.finish("FINISHED")

@@ -11,7 +11,7 @@ POINTS = 1500
 
 
 def tracked(folder: Path, name: str = "mlflow") -> Track:
-    return Track(name, f"sqlite:///{folder}/mlflow.db", "trials", 500, 1000, 1000, True, True)
+    return Track(name, f"sqlite:///{folder}/mlflow.db", "trials", 500, 1000, 1000, True, True, None)
 
 
 def facts(name: str = "a run", *, tags: dict[str, str] | None = None) -> track.Facts:
