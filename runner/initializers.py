@@ -6,7 +6,7 @@ Most fill one `weight` ([outputs, inputs] or [outputs, inputs, height, width]) i
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -115,6 +115,7 @@ def lsuv(network: nn.Module, begin: Begin, images: Images, *, batch: Count, tole
     """
     begin(Choice("orthogonal", {"gain": 1.0}))
     exact = copy.deepcopy(network).double().eval()
+    exact.training = True  # so that auxiliary heads are asked too; all that is inside evaluates
     layers = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
     for name, layer in layers.items():
         exact.get_submodule(name).register_forward_hook(_scaling(layer, tolerance))
@@ -143,20 +144,32 @@ def zeros_residual(network: nn.Module, begin: Begin, images: Images) -> None:
     is zero (Zhang et al. 2019, "Fixup", section 3). A branch is what a block with a `shortcut` has beside it.
 
     Raises:
-        ConfigError: there is no such block.
+        ConfigError: there is no such block, or an activation ends its branch.
     """
-    blocks = [module for module in network.modules() if "shortcut" in dict(module.named_children())]
-    if not blocks:
+    branches = {name: _branch(module) for name, module in network.named_modules() if hasattr(module, "shortcut")}
+    if not branches:
         raise ConfigError(
-            "init=zeros_residual begins with residual branches of zero, and this network has none: "
-            "it is for networks such as model=resnet18"
+            "init=zeros_residual begins with residual branches of zero. It knows those of this program's own "
+            "networks, such as model=resnet18, and this one has none of them"
+        )
+    if ended := [name for name, branch in branches.items() if list(branch)[-1].rpartition(".")[2] == "activation"]:
+        raise ConfigError(
+            "init=zeros_residual begins with residual branches of zero, and this network's end in an activation "
+            f"({', '.join(ended)}): a rectifier lets no gradient through at zero, and they would stay zero for "
+            "good; it is for networks such as model=resnet18, which add before they activate"
         )
     begin(Choice("default"))
-    for block in blocks:
-        branch = [part for name, child in block.named_children() if name != "shortcut" for part in child.modules()]
+    for parts in branches.values():
+        branch = parts.values()
         scales: list[Tensor] = [part.weight for part in branch if isinstance(part, nn.BatchNorm2d)]
         weights: list[Tensor] = [part.weight for part in branch if isinstance(part, nn.Conv2d)]
         (scales or weights)[-1].zero_()
+
+
+def _branch(block: nn.Module) -> dict[str, nn.Module]:
+    """What a block has beside its shortcut, in order."""
+    inside = list(block.named_modules())[1:]
+    return {name: module for name, module in inside if name.partition(".")[0] != "shortcut"}
 
 
 INITIALIZERS: dict[str, Callable[..., None]] = {
@@ -182,14 +195,14 @@ OF_NETWORKS = ("lsuv", "zeros_residual")
 def initialize(
     network: nn.Module, init: Choice, gain: float | Mapping[str, float], seed: int, images: Images | None = None
 ) -> None:
-    """Fills the weights of every convolution and dense layer; biases become 0, norms start over.
+    """Fills the weights of convolutions, dense layers and attention; their biases become 0, norms start over.
 
     A weight depends on the seed, its name and its shape alone: not on the layers beside it, the device or the
     precision; with an initializer of whole networks on the network and the images too.
 
     Args:
         init: of `INITIALIZERS`; `default` is the network's own `default_init`, or where that is None to leave it
-            as it was made.
+            as it was made. For its dense layers it is `default_dense` where the network has one.
         gain: of the network's activation, or for each layer by its name.
 
     Raises:
@@ -198,7 +211,8 @@ def initialize(
 
     def begin(choice: Choice) -> None:
         if (meant := _meant(network, choice)) is not None:
-            _fill(network, choose(INITIALIZERS, meant), gain, seed)
+            dense = getattr(network, "default_dense", None) if choice.name == "default" else None
+            _fill(network, choose(INITIALIZERS, meant), choose(INITIALIZERS, dense or meant), gain, seed)
 
     meant = _meant(network, init)
     if meant is not None and meant.name in OF_NETWORKS:
@@ -207,23 +221,32 @@ def initialize(
         begin(init)
 
 
-def _fill(
-    network: nn.Module,
-    fill: Callable[[Tensor, float, Generator], None],
-    gain: float | Mapping[str, float],
-    seed: int,
-) -> None:
+Fill: TypeAlias = Callable[[Tensor, float, Generator], None]
+"""Fills one weight, given the activation's gain."""
+
+
+def _fill(network: nn.Module, fill: Fill, fill_dense: Fill, gain: float | Mapping[str, float], seed: int) -> None:
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            generator = torch.Generator().manual_seed(draws.key(seed, "init", f"{name}.weight"))
-            drawn = torch.empty(module.weight.shape, dtype=torch.float32)
-            for one in drawn.chunk(getattr(module, "groups", 1)):  # that many convolutions side by side
-                fill(one, gain[name] if isinstance(gain, Mapping) else gain, generator)
-            module.weight.copy_(drawn)
-            if module.bias is not None:
-                module.bias.zero_()
-        elif isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
+        for own, weight, parts in _matrices(module):
+            generator = torch.Generator().manual_seed(draws.key(seed, "init", f"{name}.{own}"))
+            drawn = torch.empty(weight.shape, dtype=torch.float32)
+            for one in drawn.chunk(parts):
+                filling = fill_dense if isinstance(module, nn.Linear) else fill
+                filling(one, gain[name] if isinstance(gain, Mapping) else gain, generator)
+            weight.copy_(drawn)
+            bias = getattr(module, own.replace("weight", "bias"))
+            if bias is not None:
+                bias.zero_()
+
+
+def _matrices(module: nn.Module) -> Iterator[tuple[str, Tensor, int]]:
+    """What is filled of a module, by name, and how many layers lie side by side in it."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        yield "weight", module.weight, getattr(module, "groups", 1)
+    elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+        yield "in_proj_weight", module.in_proj_weight, 3  # queries, keys and values
 
 
 def _meant(network: nn.Module, init: Choice) -> Choice | None:

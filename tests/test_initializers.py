@@ -1,10 +1,11 @@
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import zoo
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
@@ -21,6 +22,14 @@ SHIPPED = sorted((ROOT / "conf" / "init").glob("*.yaml"))
 SHAPES = {"dense": (300, 200), "convolution": (64, 32, 3, 3)}
 FANS = {"dense": (200, 300), "convolution": (32 * 9, 64 * 9)}
 GAIN = 1.3  # no activation's, so that using or ignoring it shows
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def filled(name: str, shape: tuple[int, ...], **options: object) -> Tensor:
@@ -250,10 +259,75 @@ def test_lsuv_does_not_depend_on_precision_or_the_number_of_threads() -> None:
         torch.testing.assert_close(mine.double(), theirs, rtol=1e-7, atol=0)
 
 
-RESIDUAL = {
-    "resnet18": {"stem": "cifar", "width": 2},
-    "resnet_mini": {"blocks": (2, 1), "width": 4},
-}
+def test_lsuv_scales_the_heads_that_training_alone_asks() -> None:
+    net = zoo.network("googlenet", (3, 8, 8), 10, **zoo.small("googlenet", aux=True, width_multiplier=0.1))
+    initialize(net, LSUV, GAIN, 3, lambda count: images(count, 3, 8, 8))
+    assert not any(module.training for module in net.double().eval().modules())
+    net.training, found = True, {}
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(lambda m, i, out, n=name: found.update({n: out.var(correction=0).item()}))
+    net(images(16, 3, 8, 8))
+    assert {"aux1.logits", "aux2.logits", "logits"} <= set(found)
+    assert found == pytest.approx(dict.fromkeys(found, 1.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["he_normal", "orthogonal", "xavier_uniform"])
+def test_attention_is_filled_as_queries_keys_and_values_side_by_side(name: str) -> None:
+    options = zoo.page("init", name)
+    attention, layers = nn.MultiheadAttention(12, 2), {}
+    attention.in_proj_bias.data.fill_(3)
+    initialize(attention, Choice(options.pop("name"), options), GAIN, 3)
+    assert not attention.in_proj_bias.any()
+    for layer in attention.in_proj_weight.chunk(3):
+        layers[layer.std().item()] = layer
+        if name == "orthogonal":
+            torch.testing.assert_close(layer @ layer.T, GAIN**2 * torch.eye(12), atol=1e-5, rtol=0)
+        if name == "xavier_uniform":
+            assert 0.4 < layer.abs().max().item() <= 0.5
+    assert len(layers) == 3
+
+
+ON_TORCHVISION = [name for name in INITIALIZERS if name != "zeros_residual"]
+
+
+@pytest.mark.parametrize("name", ON_TORCHVISION)
+def test_every_matrix_of_a_transformer_is_filled(name: str) -> None:
+    options = zoo.page("init", name)
+    net = nn.TransformerEncoderLayer(8, 2, 8, batch_first=True)
+    before = {key: tensor.clone() for key, tensor in net.named_parameters() if tensor.dim() > 1}
+    initialize(net, Choice(options.pop("name"), options), GAIN, 3, lambda count: images(count, 4, 8))
+    assert len(before) == 4
+    assert not any(torch.equal(net.get_parameter(key), tensor) for key, tensor in before.items())
+
+
+LONG = (*zoo.ALIKE, "googlenet", "inception_v3", "mobilenet_v1", "mobilenet_v2")
+GUESSES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
+    for name in zoo.OURS
+    if name not in ("logistic", "softmax")  # begin with document 002's N(0, 1)
+]
+LOUD = {"lenet_wide": 4, "alexnet": 10, "alexnet_table": 10, "alexnet_half": 10}
+LOUD |= {"vgg11": 3, "vgg13": 3, "resnet32": 3, "resnet44": 4, "resnet56": 4, "resnet110": 6}
+"""Louder than others: He's initializer keeps the signal through rectifiers; pools of the largest, dropout and sums
+make it larger."""
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_a_network_begins_near_the_loss_of_a_guess(name: str) -> None:
+    side = max(32, zoo.smallest(name))
+    net = zoo.network(name, (3, side, side), None).train()
+    initialize(net, Choice("default"), math.sqrt(2), 0)
+    with torch.no_grad():
+        logits = net(images(8, 3, side, side).float())[:, :10]
+    loss = nn.functional.cross_entropy(logits, torch.arange(8)).item()
+    assert loss < LOUD.get(name, 2) * math.log(10)
+
+
+RESIDUAL = {"resnet18": {"stem": "cifar", "width": 2}, "resnet20": {"width": 4, "shortcuts": True}}
+TAKERS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "mobilenet_v2")
+TAKERS += ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
+"""All networks that begin as init=zeros_residual says."""
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
@@ -263,7 +337,7 @@ def test_zeros_residual_begins_with_blocks_that_are_their_shortcuts(model: str, 
     initialize(network, Choice("zeros_residual"), GAIN, 3)
     initialize(own, Choice("default"), GAIN, 3)
     blocks = [module for module in network.eval().modules() if isinstance(module, Residual)]
-    assert len(blocks) == (8 if model == "resnet18" else 3)
+    assert len(blocks) == (8 if model == "resnet18" else 9)
     for block in blocks:
         x = images(2, next(block.conv1.parameters()).shape[1], 8, 8).float()
         assert torch.equal(block(x), block.shortcut(x))
@@ -271,9 +345,32 @@ def test_zeros_residual_begins_with_blocks_that_are_their_shortcuts(model: str, 
     assert sum(changed) == len(blocks)
 
 
-def test_a_network_without_shortcuts_is_refused_for_zeros_residual() -> None:
-    with pytest.raises(ConfigError, match="this network has none"):
-        initialize(network(), Choice("zeros_residual"), GAIN, 3)
+@pytest.mark.parametrize("norm", ["batch", "none"])
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=pytest.mark.slow) if name in zoo.ALIKE else name for name in TAKERS]
+)
+def test_every_parameter_moves_from_residual_branches_of_zero(model: str, norm: str) -> None:
+    net = zoo.network(model, (3, 8, 8), 4, **zoo.small(model, norm=norm))
+    initialize(net, Choice("zeros_residual"), math.sqrt(2), 3)
+    net.train()
+    before = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
+    optimizer, x = torch.optim.Adam(net.parameters(), 1e-3), images(8, 3, 8, 8).float()
+    for _ in range(4):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), torch.arange(8) % 4).backward()
+        optimizer.step()
+    assert not [name for name, parameter in net.named_parameters() if torch.equal(parameter, before[name])]
+
+
+@pytest.mark.parametrize("model", zoo.OURS)
+def test_a_network_takes_zeros_residual_or_is_told_why_not(model: str) -> None:
+    net = zoo.network(model, (3, 64, 64), **zoo.small(model))
+    if model in TAKERS:
+        initialize(net, Choice("zeros_residual"), GAIN, 3)
+        return
+    why = "end in an activation .block1_1, .* stay zero for good" if model == "resnet_mini" else "this one has none"
+    with pytest.raises(ConfigError, match=why):
+        initialize(net, Choice("zeros_residual"), GAIN, 3)
 
 
 def test_a_grouped_convolution_is_filled_as_many_convolutions() -> None:

@@ -129,7 +129,7 @@ def test_runs_may_learn_their_slopes_from_different_ones_on() -> None:
 
 @pytest.mark.parametrize("name", ["default", *INITIALIZERS])
 def test_runs_may_differ_in_initializer_and_seed(name: str) -> None:
-    residual = ("model=resnet_mini", "model.width=2", "model.blocks=[1]", "train.steps=20")
+    residual = ("model=resnet20", "model.width=2", "train.steps=20")
     network = residual if name == "zeros_residual" else DENSE
     other = "xavier_normal" if name == "he_normal" else "he_normal"
     runs = [(f"init={name}",), (f"init={name}", "seed=1"), (f"init={other}", "seed=2")]

@@ -24,7 +24,7 @@ GLOROT = Choice("xavier_uniform", {"gain": None})
 UNIT_NORMAL = Choice("normal", {"mean": 0.0, "std": 1.0})
 HE = Choice("he_normal", {"mode": "fan_in"})
 HE_OUT = Choice("he_normal", {"mode": "fan_out"})
-"""torchvision's for the convolutions of its residual networks; here for the dense layer too."""
+"""torchvision's for the convolutions of its residual networks."""
 
 
 class Auxiliary(nn.Sequential):
@@ -47,11 +47,18 @@ class Network(nn.Sequential):
 
     Attributes:
         default_init: the entry of `INITIALIZERS` that `init=default` stands for, with its options.
+        default_dense: the same for dense layers, where they do not begin as convolutions do.
     """
 
-    def __init__(self, parts: OrderedDict[str, nn.Module], default_init: Choice = GLOROT) -> None:
+    def __init__(
+        self,
+        parts: OrderedDict[str, nn.Module],
+        default_init: Choice = GLOROT,
+        default_dense: Choice | None = None,
+    ) -> None:
         super().__init__(parts)
         self.default_init = default_init
+        self.default_dense = default_dense
 
     def forward(self, x: Tensor) -> Tensor:
         heads = []

@@ -1,4 +1,8 @@
-"""The residual networks for ImageNet (He et al. 2016, table 1), in torchvision's form."""
+"""The residual networks for ImageNet (He et al. 2016, table 1), in torchvision's form.
+
+Convolutions begin by fan_out, as torchvision's. The dense layer begins by fan_in, as in the paper (He et al. 2015):
+by fan_out its weights would be of one size whatever its inputs, and the first loss many times that of a guess.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,7 +11,7 @@ from typing import Literal
 from torch import nn
 
 from runner.models.blocks import Residual, classifier, convolution, normed
-from runner.models.network import HE_OUT, Activation, Network, Part, Shape, in_order, stem_for
+from runner.models.network import HE, HE_OUT, Activation, Network, Part, Shape, in_order, stem_for
 from runner.schema import Count
 
 Block = Callable[[int, int, int, Activation, str], nn.Module]
@@ -106,7 +110,7 @@ def _resnet(
             inputs = outputs
         outputs *= 2
     parts.append(("pool", nn.AdaptiveAvgPool2d(1)))
-    return Network(OrderedDict([*parts, *classifier(inputs, classes)]), HE_OUT)
+    return Network(OrderedDict([*parts, *classifier(inputs, classes)]), HE_OUT, HE)
 
 
 def _stem(channels: int, width: int, stem: str, activation: Activation, norm: str) -> Iterator[Part]:
