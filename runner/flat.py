@@ -15,11 +15,18 @@ class Piece:
     """Where a parameter lies in the vector.
 
     Convolutions' weights lie channels last, [outputs, height, width, inputs], as the convolution wants them.
+
+    Attributes:
+        is_matrix: whether it is the weight of a convolution, a dense layer or attention, and no bias, norm, learned
+            slope, scale or position, whatever its dimensions.
+        is_last: whether it belongs to the layer that gives the logits, the network's or an auxiliary head's.
     """
 
     name: str
     shape: tuple[int, ...]
     start: int
+    is_matrix: bool
+    is_last: bool = False
 
     @property
     def stop(self) -> int:
@@ -29,11 +36,6 @@ class Piece:
     def place(self) -> slice:
         """From start to stop."""
         return slice(self.start, self.stop)
-
-    @property
-    def is_matrix(self) -> bool:
-        """Whether it has two and more dimensions: a weight, and no bias, norm or learned slope."""
-        return len(self.shape) > 1
 
     def part(self, vectors: Tensor) -> Tensor:
         """The parameter's numbers in each of some vectors, [n, size], a view."""
@@ -55,7 +57,24 @@ def pieces(network: nn.Module) -> tuple[Piece, ...]:
     """Where each parameter of a network lies."""
     named = list(network.named_parameters())
     ends = accumulate((parameter.numel() for _, parameter in named), initial=0)
-    return tuple(Piece(name, tuple(p.shape), start) for (name, p), start in zip(named, ends, strict=False))
+    last = _last_layers(network)
+    return tuple(
+        Piece(name, tuple(p.shape), start, _is_matrix(network, name), name.rpartition(".")[0] in last)
+        for (name, p), start in zip(named, ends, strict=False)
+    )
+
+
+def _is_matrix(network: nn.Module, parameter: str) -> bool:
+    owner, _, own = parameter.rpartition(".")
+    module = network.get_submodule(owner)
+    of_attention = isinstance(module, nn.MultiheadAttention) and own == "in_proj_weight"
+    return of_attention or (isinstance(module, nn.Conv2d | nn.Linear) and own == "weight")
+
+
+def _last_layers(network: nn.Module) -> set[str]:
+    heads: Mapping[str, nn.Module] = getattr(network, "auxiliary", {})
+    names = [name.rpartition(".")[0] for name, _ in network.named_parameters()]
+    return {[name for name in names if name.startswith(head and f"{head}.")][-1] for head in ("", *heads)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +90,7 @@ class Layout:
 
     @cached_property
     def matrices(self) -> Tensor:
-        """1 where a piece of two and more dimensions lies, 0 elsewhere, [n]."""
+        """1 where a matrix lies, 0 elsewhere, [n]."""
         return torch.cat([self.like.new_full((p.stop - p.start,), float(p.is_matrix)) for p in self.pieces])
 
 

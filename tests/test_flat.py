@@ -1,9 +1,12 @@
 """A network's parameters as one vector, and back."""
 
+import pytest
 import torch
+import zoo
 from torch import Tensor, nn
 
 from runner import flat
+from runner.models import MODELS
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -75,3 +78,35 @@ def test_statistics_are_those_of_the_norms_and_become_views_too() -> None:
     theirs.train()(random(2, 3, 8, 8, seed=1))
     assert all(torch.equal(own[name], theirs.get_buffer(name)) for name in own)
     assert set(ours.state_dict()) == set(theirs.state_dict())
+
+
+def matrices(network: nn.Module) -> set[str]:
+    return {piece.name for piece in flat.pieces(network) if piece.is_matrix}
+
+
+def test_weights_of_layers_are_matrices_and_biases_norms_and_slopes_are_none() -> None:
+    assert matrices(network()) == {"0.weight", "3.weight", "5.weight"}
+
+
+@pytest.mark.parametrize(
+    ("arch", "no_matrices"),
+    [
+        ("vit_b_32", {"class_token", "pos_embedding"}),
+        ("convnext_tiny", {"layer_scale"}),
+        ("swin_t", {"relative_position_bias_table"}),
+    ],
+)
+def test_tokens_positions_and_scales_are_no_matrices_and_attention_is(arch: str, no_matrices: set[str]) -> None:
+    with torch.device("meta"):
+        net = MODELS["torchvision"]((3, 32, 32), 10, nn.Identity, arch=arch)
+    several = {name for name, parameter in net.named_parameters() if parameter.dim() > 1}
+    left_out = several - matrices(net)
+    assert {name.rpartition(".")[2] for name in left_out} == no_matrices
+    assert matrices(net) <= several
+
+
+def test_the_last_layers_are_those_that_give_logits_to_the_network_and_its_heads() -> None:
+    with torch.device("meta"):
+        net = zoo.network("googlenet", **zoo.small("googlenet", aux=True))
+    last = {piece.name for piece in flat.pieces(net) if piece.is_last}
+    assert last == {f"{head}logits.{own}" for head in ("", "aux1.", "aux2.") for own in ("weight", "bias")}

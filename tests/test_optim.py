@@ -48,7 +48,8 @@ SHAPES = {"conv.weight": (6, 2, 3, 3), "conv.bias": (6,), "dense.weight": (5, 8)
 def laid(shapes: dict[str, tuple[int, ...]]) -> Layout:
     found: list[Piece] = []
     for name, shape in shapes.items():
-        found.append(Piece(name, shape, found[-1].stop if found else 0))
+        start = found[-1].stop if found else 0
+        found.append(Piece(name, shape, start, len(shape) > 1, name.startswith("last")))
     return Layout(tuple(found), torch.zeros((), dtype=torch.float64))
 
 

@@ -60,6 +60,11 @@ class Network(nn.Sequential):
         self.default_init = default_init
         self.default_dense = default_dense
 
+    @property
+    def auxiliary(self) -> dict[str, Auxiliary]:
+        """The auxiliary heads, by name."""
+        return {name: part for name, part in self.named_children() if isinstance(part, Auxiliary)}
+
     def forward(self, x: Tensor) -> Tensor:
         heads = []
         for part in self:

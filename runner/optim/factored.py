@@ -63,7 +63,7 @@ def _spread(piece: Piece, state: Sequence[Tensor], gradient: Tensor, new: Tensor
     smallest = torch.finfo(gradient.dtype).eps if eps is None else eps
     if isinstance(smallest, Tensor):
         smallest = _over(smallest, gradient)
-    if not piece.is_matrix:
+    if len(piece.shape) == 1:
         square = state[0].lerp_(gradient.square(), new)
         return square.clamp(min=smallest**2).rsqrt()
     rows = _kept(state[0], gradient.square().mean(dim=-1, keepdim=True), new)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from runner.flat import Layout, Piece
+from runner.flat import Layout
 from runner.optim.adaptive import adam_step
 from runner.optim.rule import Decay, Rule
 from runner.schema import NonNegative, Positive, ProperFraction
@@ -34,8 +34,8 @@ def muon(
 ) -> Rule:
     """Muon (Jordan et al. 2024), in the form of torch.optim.Muon, with AdamW for what is no hidden layer's weight.
 
-    Weights of two and more dimensions are matrices of a row an output; biases, norms, learned slopes and the last
-    layer take AdamW's step. Decay is decoupled.
+    Weights of convolutions, dense layers and attention are matrices of a row an output; all else, and the last
+    layers of the network and of its auxiliary heads, take AdamW's step. Decay is decoupled.
 
     Iterates in the weights' own precision, not in bfloat16 as torch does, so that a run is the same beside others.
 
@@ -46,7 +46,7 @@ def muon(
         betas, eps: AdamW's.
     """
     decay = Decay(layout, weight_decay, decays)
-    hidden = [piece for piece in layout.pieces if _is_hidden(piece, layout)]
+    hidden = [piece for piece in layout.pieces if piece.is_matrix and not piece.is_last]
     others = _joined([piece.place for piece in layout.pieces if piece not in hidden])
 
     def update(weights: Tensor, state: Sequence[Tensor], gradient: Tensor, rate: Tensor, step: Tensor) -> None:
@@ -76,12 +76,6 @@ def orthogonalized(matrices: Tensor) -> Tensor:
         gram = found @ found.transpose(1, 2)
         found = found * first + (gram * second + gram @ gram * third) @ found
     return found
-
-
-def _is_hidden(piece: Piece, layout: Layout) -> bool:
-    """Whether it is a weight of another layer than the last."""
-    last = layout.pieces[-1].name.rpartition(".")[0]
-    return piece.is_matrix and piece.name.rpartition(".")[0] != last
 
 
 def _adjusted(rows: int, columns: int, adjust_lr: str) -> float:

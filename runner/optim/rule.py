@@ -37,7 +37,7 @@ class Decay:
         """Ready for networks of this layout.
 
         Args:
-            decays: `all`, or `weights` for the parameters of two and more dimensions.
+            decays: `all`, or `weights` for those of convolutions, dense layers and attention (`Piece.is_matrix`).
         """
         self._share, self._mask = weight_decay, 1.0 if decays == "all" else layout.matrices
 

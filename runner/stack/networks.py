@@ -46,11 +46,12 @@ class Stacked:
         layers = [module for module in self._root.modules() if isinstance(module, Layer)]
         self.draws = any(layer.draws for layer in layers)
         self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
-        heads = {name: head for name, head in one.named_children() if isinstance(head, Auxiliary)}
-        self.auxiliary = tuple(head.weight for head in heads.values())
-        for last in ("", *heads):
-            *_, name = (p.name for p in self.pieces if p.name.startswith(last and f"{last}."))
-            self._layer_of[name].exact = True  # logits cost little, and what is lost there is lost for good
+        self.auxiliary = tuple(head.weight for head in one.children() if isinstance(head, Auxiliary))
+        for piece in self.pieces:
+            if piece.is_last:
+                self._layer_of[
+                    piece.name
+                ].exact = True  # logits cost little, and what is lost there is lost for good
         self._exact = {p.name for p in self.pieces if self._layer_of[p.name].keeps(p.name)}
 
     def leaves(self, weights: Tensor) -> list[Tensor]:
