@@ -14,9 +14,9 @@ import peer
 from timing import Measured, Missing
 
 from runner.compose import compose
-from runner.config import from_hydra
 from runner.data import load
 from runner.data.cifar10 import CIFAR10
+from runner.reading import from_hydra
 
 BATCH = 20
 

@@ -14,8 +14,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner import cli, places
 from runner.compose import register_pages
-from runner.config import ConfigError, RunConfig, from_hydra
+from runner.config import ConfigError, RunConfig
 from runner.explain import explain, for_cells, lists, refuse_nameless
+from runner.reading import from_hydra
 
 SWEEP = ("-m", "--multirun")
 

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.compose import compose
-from runner.config import SOURCES, ConfigError, RunConfig, from_hydra
+from runner.config import SOURCES, ConfigError, RunConfig
+from runner.reading import from_hydra
 from runner.schema import nearest
 
 

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from runner.config import ConfigError, RunConfig, digest, from_plain
+from runner.config import ConfigError, RunConfig, digest
 from runner.files import whole
+from runner.reading import from_plain
 
 PATIENCE = 120.0
 """Seconds to wait for the worker of a controller that was killed: it makes its checkpoint and ends."""

@@ -10,9 +10,10 @@ import yaml
 from runner.alone import run_alone
 from runner.changed import changed, threads_of
 from runner.compare import Comparison, Curves, compare
-from runner.config import ConfigError, RunConfig, from_plain
+from runner.config import ConfigError, RunConfig
 from runner.data import Dataset, load_for
 from runner.job import Job, Order, Result, job_name
+from runner.reading import from_plain
 from runner.schema import nearest
 from runner.screen import Screen, command_line
 from runner.track import Page, Pages, tracking_uri

@@ -7,7 +7,8 @@ import shlex
 from dataclasses import asdict
 from typing import Any
 
-from runner.config import SOURCES, RunConfig, beside
+from runner.config import SOURCES, RunConfig
+from runner.reading import beside
 
 
 def flat(config: RunConfig) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from runner.build import Parts, build
 from runner.compose import compose
-from runner.config import RunConfig, from_hydra
+from runner.config import RunConfig
 from runner.data import load_for
+from runner.reading import from_hydra
 from runner.stack import Member, Stack, State
 from runner.train import Record, train
 

@@ -13,8 +13,9 @@ from tables import TABLES
 
 from runner import config, places, schema
 from runner.compose import compose
-from runner.config import SOURCES, Choice, Data, RunConfig, from_hydra
+from runner.config import SOURCES, Choice, Data, RunConfig
 from runner.optim import OPTIMIZERS
+from runner.reading import from_hydra
 from runner.track import TRACKERS
 from runner.words import command, flat, typed
 

@@ -10,10 +10,11 @@ from torch import nn
 
 from runner.choose import choose
 from runner.compose import compose
-from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train, from_hydra, from_plain
+from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train
 from runner.flat import layout
 from runner.job import job_name
 from runner.optim import OPTIMIZERS
+from runner.reading import from_hydra, from_plain
 from runner.words import flat
 
 BASE = from_hydra(compose(["data=cifar10", "threads=1"]))

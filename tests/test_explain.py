@@ -6,8 +6,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner import places
 from runner.compose import compose
-from runner.config import from_hydra
 from runner.explain import as_typed, explain, for_cells
+from runner.reading import from_hydra
 
 
 def explained(*overrides: str) -> list[str]:

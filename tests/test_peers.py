@@ -14,8 +14,8 @@ import torch
 
 from runner.build import build
 from runner.compose import compose
-from runner.config import from_hydra
 from runner.data import load_for
+from runner.reading import from_hydra
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

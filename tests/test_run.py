@@ -17,7 +17,7 @@ import yaml
 from program import TINY, artifacts, curves, environment, runner, runs
 from stacks import member, stack_of
 
-from runner.config import from_plain
+from runner.reading import from_plain
 from runner.train import evaluations
 
 COMMAND = (

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from runner.config import Choice, ConfigError, beside, record
+from runner.config import Choice, ConfigError
+from runner.reading import beside, record
 from runner.schema import Count, NonNegativeInt
 
 

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runner.config import ConfigError, Executor, RunConfig, from_plain
+from runner.config import ConfigError, Executor, RunConfig
 from runner.job import Job, Order, job_name, write_json
+from runner.reading import from_plain
 from runner.sweep.baseline import is_baseline, words
 from runner.sweep.page import Page, page_from
 from runner.sweep.pruners import Stage, stages

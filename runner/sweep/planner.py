@@ -11,10 +11,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config import ConfigError, RunConfig, digest, executor, from_hydra
+from runner.config import ConfigError, RunConfig, digest
 from runner.data import load_for
 from runner.explain import explain, refuse_nameless
 from runner.job import job_name
+from runner.reading import executor, from_hydra
 from runner.schema import nearest
 from runner.settle import settled
 from runner.sweep.baseline import is_baseline, words

@@ -14,7 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 
-from runner.config import ConfigError, record
+from runner.config import ConfigError
+from runner.reading import record
 from runner.schema import nearest
 from runner.words import typed
 
