@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -109,9 +110,18 @@ def _run(config: RunConfig) -> None:
 
     with Screen() as screen:
         [config] = settled([config], screen.say)
-        data = load_for(config).digest  # what is wrong with the data is said before torch is imported
+        data = load_for(config, partial(_fit, config)).digest  # wrong data is refused before torch is imported
         job = Job(Path(config.out) / "runs" / f"{config.model.name}-{job_name(config, data)}")
         run_alone(job, Order(config, name=run_name(config), command=command_line()), screen)
+
+
+def _fit(config: RunConfig, shape: tuple[int, int, int], classes: int) -> None:
+    """Refuses a network that does not take such images."""
+    import torch
+
+    from runner.build import bare
+
+    bare(config, shape, classes, torch.device("meta"))
 
 
 if __name__ == "__main__":

@@ -220,8 +220,9 @@ class Running:
             leave_artifacts(
                 self.tracker, Path(folder), self.config, self.parts, self.course, self.course.test_logits
             )
-            if self.dataset.files is not None:
-                self.tracker.artifact(self.dataset.files, "data")
+            files = self.dataset.listed(Path(folder))
+            if files is not None:
+                self.tracker.artifact(files, "data")
         self.tracker.finish("FINISHED")
         metrics = self.course.history[-1][1]
         accuracy, loss = metrics["test/accuracy"], metrics["test/loss"]

@@ -21,7 +21,7 @@ from PIL import Image
 from program import artifacts, environment, eventually, runner, runs
 
 from runner.config import ConfigError, Data
-from runner.data import Dataset, load, outline_of
+from runner.data import Dataset, load, load_for, outline_of
 from runner.data.auto import shipped
 from runner.data.cache import cache
 from runner.data.decode import decode
@@ -127,6 +127,34 @@ def test_a_file_added_elsewhere_changes_no_line_of_the_table(photos: Path) -> No
     after = read(photos).files
     assert before is not None and after is not None
     assert set(before.read_text().splitlines()) < set(after.read_text().splitlines())
+
+
+def test_the_table_of_chosen_classes_has_their_files_in_the_order_of_the_images(
+    photos: Path, tmp_path: Path
+) -> None:
+    plant(photos, {"tulip": 11})
+    whole, part = read(photos), read(photos, classes=(2, 0))
+    written = part.listed(tmp_path)
+    assert whole.files is not None and written is not None
+    lines = [line for line in whole.files.read_text().splitlines() if ",rose," not in line]
+    assert written.read_text().splitlines() == lines
+    rows = list(csv.reader(lines))
+    for side, split in (("train", part.train), ("test", part.test)):
+        assert [part.classes.index(row[1]) for row in rows if row[0] == side] == split.labels.tolist()
+
+
+def test_a_process_looks_for_the_data_of_its_runs_once(photos: Path) -> None:
+    words = ["data=folder", f"data.path={photos}", "data.size=8", "data.test=0.3", "train.batch=10"]
+    config = stacks.configured(*words)
+    before = load_for(config)
+    shutil.rmtree(photos)
+    assert load_for(config) is before
+    with pytest.raises(ConfigError, match="no such folder"):
+        load(config.data)
+    photos.mkdir()
+    shutil.rmtree(cache())
+    with pytest.raises(ConfigError, match="no pictures in"):
+        load_for(config)
 
 
 def flowers(root: Path) -> Path:

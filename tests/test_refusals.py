@@ -58,6 +58,7 @@ TYPED = {
 """Command lines that are wrong in themselves, and what their messages must say."""
 
 OF_DATA = {
+    "data=folder data.path=unread data.size=2 data.test=0.5 model=vgg_mini": ("model=vgg_mini", "8x8", "2x2"),
     "data=synthetic data.train=10": ("train.batch=20", "10 training images"),
     "data=folder data.path=cut.tar.gz": ("cut.tar.gz", "damaged"),
     "data=folder data.path=flowres": ("flowres", "no such folder", "nearest: 'flowers'"),
@@ -72,13 +73,17 @@ OF_DATA = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a cut archive, and with a class of which there is no picture."""
+    """A folder with a cut archive, with a class of which there is no picture, and with files that are none."""
     place = tmp_path_factory.mktemp("refusals")
     noise = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
     (place / "flowers" / "daisy").mkdir(parents=True)
     (place / "flowers" / "rose").mkdir()
     for number, pixels in enumerate(noise):
         Image.fromarray(pixels).save(place / "flowers" / "daisy" / f"{number}.png")
+    for label in ("daisy", "rose"):
+        (place / "unread" / label).mkdir(parents=True)
+        for number in range(9):
+            (place / "unread" / label / f"{number}.png").write_bytes(b"no picture")
     with tarfile.open(place / "cut.tar.gz", "w:gz") as archive:
         archive.add(place / "flowers", "flowers")
     whole = (place / "cut.tar.gz").read_bytes()

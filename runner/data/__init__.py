@@ -10,10 +10,10 @@ from pathlib import Path
 from runner.choose import choose
 from runner.config import ConfigError, Data, RunConfig
 from runner.data.auto import auto, shipped
-from runner.data.cache import kept, there
+from runner.data.cache import cache, kept, there
 from runner.data.cifar10 import cifar10
 from runner.data.cifar100 import cifar100
-from runner.data.dataset import Dataset, Split, chosen
+from runner.data.dataset import Dataset, Outline, Split, chosen
 from runner.data.digits import digits
 from runner.data.fashion_mnist import fashion_mnist
 from runner.data.flowers import flowers
@@ -42,14 +42,22 @@ DATA: dict[str, Callable[..., Source]] = {
 }
 
 
-def load(data: Data) -> Dataset:
+Check = Callable[[tuple[int, int, int], int], object]
+"""Is given channels, height and width of an image, and how many classes there are; may refuse them."""
+
+
+def load(data: Data, before: Check = lambda shape, classes: None) -> Dataset:
     """The data set of a run; decoded and cached where this is its first use.
+
+    Args:
+        before: is asked before pictures are decoded, which may take hours.
 
     Raises:
         ConfigError: it is not there, damaged, or has not what was asked of it.
     """
     source = _source(data)
-    dataset = replace(kept(source, data.workers), note=data.note or source.note)
+    found = kept(source, data.workers, lambda outline: before(*_chosen(data, outline)))
+    dataset = replace(found, note=data.note or source.note)
     if data.classes is not None:
         dataset = dataset.only(data.classes)
     for side, split in (("training", dataset.train), ("test", dataset.test)):
@@ -58,19 +66,32 @@ def load(data: Data) -> Dataset:
     return dataset
 
 
-def load_for(config: RunConfig) -> Dataset:
+def load_for(config: RunConfig, before: Check = lambda shape, classes: None) -> Dataset:
     """The data set of a run, which has a batch of training images at least.
+
+    A process looks for it once, since in a large tree that takes a while; what is changed later, others see.
 
     Raises:
         ConfigError: as `load`, or there are too few images.
     """
-    dataset = load(config.data)
+    dataset = _remembered(config.data, before)
     left = len(dataset.train.labels) - round(config.train.validation * len(dataset.train.labels))
     if left < config.train.batch:
         raise ConfigError(
             f"train.batch={config.train.batch} is more than the {left} training images of data={config.data.name}"
         )
     return dataset
+
+
+_LOADED: dict[tuple[str, Path, Path], Dataset] = {}
+
+
+def _remembered(data: Data, before: Check) -> Dataset:
+    key = (repr(data), Path.cwd(), cache())
+    found = _LOADED.get(key)
+    if found is None or (found.files is not None and not found.files.exists()):
+        found = _LOADED[key] = load(data, before)
+    return found
 
 
 def outline_of(data: Data) -> tuple[tuple[int, int, int], int]:
@@ -81,9 +102,13 @@ def outline_of(data: Data) -> tuple[tuple[int, int, int], int]:
     """
     source = _source(data)
     found = there(source)
-    (height, width, channels), classes = found.outline if found else source.outline()
+    return _chosen(data, found.outline if found else source.outline())
+
+
+def _chosen(data: Data, outline: Outline) -> tuple[tuple[int, int, int], int]:
+    (height, width, channels), classes = outline
     if data.classes is not None:
-        classes = chosen(data.classes, classes, source.name)
+        classes = chosen(data.classes, classes, data.name)
     return (channels, height, width), len(classes)
 
 

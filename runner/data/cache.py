@@ -15,12 +15,12 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner import config
 from runner.config import ConfigError
-from runner.data.dataset import Dataset, Split, digest
+from runner.data.dataset import Dataset, Outline, Split, digest
 from runner.data.decode import FILES
 from runner.data.hands import HandLost
 from runner.data.rows import mapped
@@ -39,8 +39,13 @@ def cache() -> Path:
     return Path(own or os.path.join(users, "runner")).expanduser()
 
 
-def kept(source: Source, workers: int | None = None) -> Dataset:
+def kept(
+    source: Source, workers: int | None = None, before: Callable[[Outline], object] = lambda outline: None
+) -> Dataset:
     """The images of a source, from the cache; they are decoded where they are not in it, by so many processes.
+
+    Args:
+        before: is called where pictures are about to be decoded, and may refuse them.
 
     The arrays are mapped copy-on-write: read from disk as they are used, shared between processes, and what
     is written to them never reaches the disk. They may be larger than the memory.
@@ -50,6 +55,8 @@ def kept(source: Source, workers: int | None = None) -> Dataset:
     """
     entry, found = _entry(source), there(source)
     if found is None:
+        if source.pictures:
+            before(source.outline())
         with _lock(entry):
             found = _opened(entry, source) or _made(entry, source, workers)
     return found

@@ -1,10 +1,11 @@
 """What a data set is: uint8 images and their labels, for training and for testing."""
 
+import csv
 import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Dataset:
         digest: 16 hexadecimal digits of the SHA-256 of its contents.
         source: the file, folder or library that it was read from.
         note: why this data set was taken, where no person chose it.
-        files: a table of which file is on which side, where it was read from class folders.
+        files: a table of which file is on which side, of all classes, where it was read from class folders.
     """
 
     name: str
@@ -77,6 +78,16 @@ class Dataset:
         height, width, channels = self.train.images.shape[1:]
         return Outline((height, width, channels), self.classes)
 
+    def listed(self, folder: Path) -> Path | None:
+        """The table of which file is on which side, of its own classes, written into a folder; None without one."""
+        if self.files is None:
+            return None
+        with _text(self.files, "r") as whole, _text(folder / self.files.name, "w") as part:
+            rows, writer = csv.reader(whole), csv.writer(part, lineterminator="\n")
+            writer.writerow(next(rows))
+            writer.writerows(row for row in rows if row[1] in self.classes)
+        return folder / self.files.name
+
     def only(self, classes: tuple[int, ...]) -> "Dataset":
         """These classes of it, renumbered from 0 in the order given.
 
@@ -90,6 +101,10 @@ class Dataset:
             test=self.test.only(classes),
             digest=hashlib.sha256(f"{self.digest}{list(classes)}".encode()).hexdigest()[: len(self.digest)],
         )
+
+
+def _text(path: Path, mode: str) -> IO[str]:
+    return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def chosen(classes: tuple[int, ...], known: tuple[str, ...], name: str) -> tuple[str, ...]:

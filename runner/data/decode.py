@@ -154,4 +154,4 @@ def from_tree(
         tree, _, _ = sides(path)
         return shape.outline(Outline((0, 0, 3), tree.classes))
 
-    return Source(name, str(path.absolute()), {**stamp, **shape.stamp()}, written, outline)
+    return Source(name, str(path.absolute()), {**stamp, **shape.stamp()}, written, outline, pictures=True)

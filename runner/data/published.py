@@ -82,7 +82,7 @@ class Published:
         if self._is_pictures(found):
             written = partial(self._write_pictures, found, shape.or_size(self.size))
             changing = {**stamp(found), **shape.stamp()}
-            return Source(self.name, where, changing, written, partial(shape.outline, own))
+            return Source(self.name, where, changing, written, partial(shape.outline, own), pictures=True)
         changing = stamp_of(found, self._files(found).values()) if found.is_dir() else stamp(found)
         return from_memory(self.name, where, changing, partial(self._read, found), shape, own)
 

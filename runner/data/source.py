@@ -38,6 +38,7 @@ class Source:
         stamp: plain data that changes whenever the decoded images would.
         decode: reads and decodes everything; it may take hours.
         outline: what that will come to, from names alone.
+        pictures: whether it is files of pictures, which take far longer to decode than a network to make.
         note: why this source was taken, where no person chose it.
     """
 
@@ -46,6 +47,7 @@ class Source:
     stamp: Mapping[str, Any]
     decode: Decode
     outline: Callable[[], Outline]
+    pictures: bool = False
     note: str = ""
 
 
