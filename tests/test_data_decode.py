@@ -1,6 +1,7 @@
 """Pictures in class folders: decoded by processes, larger than the memory, gone on with where they were killed."""
 
 import csv
+import hashlib
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ from runner.data import Dataset, load, load_for, outline_of
 from runner.data.auto import shipped
 from runner.data.cache import cache
 from runner.data.decode import decode
+from runner.data.flowers import ARCHIVE as FLOWERS
 from runner.data.published import NotHere
 from runner.data.rows import create, mapped
 from runner.data.shape import Shape
@@ -161,7 +163,9 @@ def flowers(root: Path) -> Path:
     return plant(root / "flower_photos", dict.fromkeys(("daisy", "dandelion", "roses", "sunflowers", "tulips"), 30))
 
 
-def test_the_flower_photos_are_found_as_a_folder_and_as_an_archive(tmp_path: Path) -> None:
+def test_the_flower_photos_are_found_as_a_folder_and_as_an_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = replace(shipped("flowers"), size=8, options={"test": 0.1, "split_seed": 0, "download": False})
     photos = flowers(tmp_path / "data")
     whole = load(replace(own, root=str(tmp_path / "data")))
@@ -171,6 +175,11 @@ def test_the_flower_photos_are_found_as_a_folder_and_as_an_archive(tmp_path: Pat
     with tarfile.open(tmp_path / "packed" / "flower_photos-small.tar.xz", "w:xz") as tar:
         tar.add(photos, "flower_photos")
     assert load(replace(own, root=str(tmp_path / "packed"))).digest == whole.digest
+    shutil.copy(tmp_path / "packed" / "flower_photos-small.tar.xz", tmp_path / "packed" / FLOWERS)
+    content = (tmp_path / "packed" / FLOWERS).read_bytes()
+    checksum = f"http://localhost:9/{FLOWERS}#sha256={hashlib.sha256(content).hexdigest()}"
+    monkeypatch.setenv("RUNNER_FLOWERS_URL", checksum)
+    assert load(replace(own, root=str(tmp_path / "packed"))).source == str(tmp_path / "packed" / FLOWERS)
     shutil.rmtree(photos / "tulips")
     with pytest.raises(ConfigError, match="is not the flower photos: .*tulips; there are daisy"):
         load(replace(own, root=str(photos)))
@@ -207,7 +216,10 @@ def test_imagenet_is_the_class_folders_of_train_and_val(below: str, tmp_path: Pa
     ("counts", "message"),
     [
         ({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1}, "n01440764 must stand .* there is cat"),
-        ({"train/n01440764": 2, "train/n01443537": 2, "val": 3}, "train/<class>/"),
+        (
+            {"train/n01440764": 2, "train/n01443537": 2, "val": 3},
+            "val has no class folders: .*LOC_val_sol",
+        ),
         ({"train/n01440764": 2, "train/n01443537": 2, "val/n01440764": 1}, "no pictures of class 'n01443537'"),
         ({"train/n01440764": 2}, r"ImageNet is not under .*: train/<wnid>/\*.JPEG and val/<wnid>/"),
     ],

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import pickle
+import shutil
 import struct
 import tarfile
 import threading
@@ -211,6 +212,25 @@ def test_what_is_missing_is_downloaded_to_where_it_is_found_again(made: Made, se
     assert made.read(tmp_path / "new").digest == dataset.digest
     made.place(packed=False)
     assert made.read().digest == dataset.digest
+
+
+def test_a_folder_that_lacks_files_hides_neither_what_is_whole_nor_the_download(
+    made: Made, server: str, tmp_path: Path
+) -> None:
+    if len(made.files) > 1:
+        [begun, whole] = made.published.folders[0], made.published.folders[1]
+        made.place(packed=True).rename(tmp_path / "whole")
+        (made.root / whole).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "whole").rename(made.root / whole)
+        (made.root / begun).mkdir(parents=True)
+        shutil.copy(made.root / whole / made.files[0].name, made.root / begun)
+        assert made.read().source == str(made.root / whole)
+        return
+    folder = made.place(packed=False)
+    (folder / made.published.holds[0]).unlink()
+    made.trust(server)
+    downloaded = made.read(download=True)
+    assert downloaded.source == str(made.root / made.files[0].name) == made.read().source
 
 
 def test_of_several_files_only_those_that_are_missing_are_downloaded(mnist: Made, server: str) -> None:

@@ -22,7 +22,8 @@ URL = f"https://storage.googleapis.com/download.tensorflow.org/example_images/{A
 
 
 def flowers(root: Path, shape: Shape, *, test: Fraction, split_seed: NonNegativeInt, download: bool) -> Source:
-    """The flower photos, as the folder `flower_photos/` or an archive `flower_photos*` under `root`.
+    """The flower photos, as the folder `flower_photos/`, their authors' archive, or another `flower_photos*`, such
+    as one of smaller copies, under `root`; the first of these is taken.
 
     Args:
         root: the folder to look in, or itself one of these.
@@ -46,7 +47,8 @@ def _find(root: Path) -> Path | None:
         return root
     if (root / FOLDER).is_dir():
         return root / FOLDER
-    return next((path for path in sorted(root.glob(f"{FOLDER}*")) if is_archive(path)), None)
+    archives = [path for path in sorted(root.glob(f"{FOLDER}*")) if is_archive(path)]
+    return root / ARCHIVE if root / ARCHIVE in archives else next(iter(archives), None)
 
 
 def _downloaded(root: Path) -> Path:

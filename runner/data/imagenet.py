@@ -35,6 +35,12 @@ def imagenet(root: Path, shape: Shape) -> Source:
             f"ImageNet is not under {root}/: train/<wnid>/*.JPEG and val/<wnid>/*.JPEG are looked for there and in "
             f"{', '.join(f'{name}/' for name in FOLDERS)}"
         )
+    if not any(path.is_dir() for path in (found / "val").iterdir()):
+        raise ConfigError(
+            f"{found / 'val'} has no class folders: each of its pictures must stand in the folder of its class, as "
+            "val/n01440764/ILSVRC2012_val_00000293.JPEG; LOC_val_solution.csv (of Kaggle) or "
+            "ILSVRC2012_validation_ground_truth.txt (of the challenge's development kit) says which it is of"
+        )
     own = {side: stamp(found / side) for side in SIDES}
     return from_tree("imagenet", found, own, _sides, shape)
 

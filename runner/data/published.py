@@ -87,16 +87,14 @@ class Published:
         return from_memory(self.name, where, changing, partial(self._read, found), shape, own)
 
     def find(self, root: Path) -> Path | None:
-        """The folder or archive that holds it."""
+        """The folder or archive that holds it; one that lacks files only where there is no other."""
         if self._is_whole(root) or (self.pictures and (is_archive(root) or self._has_pictures(root))):
             return root
-        for folder in self.folders:
-            if self._files(root / folder):
-                return root / folder
-        for name in self._addresses:
-            if is_archive(root / name):
-                return root / name
-        return self._found_pictures(root) if self.pictures else None
+        begun = [root / folder for folder in self.folders if self._files(root / folder)]
+        whole = [folder for folder in begun if self._is_whole(folder)]
+        archives = [root / name for name in self._addresses if self._packed and is_archive(root / name)]
+        pictures = self._found_pictures(root) if self.pictures else None
+        return next(iter([*whole, *archives, *filter(None, [pictures]), *begun]), None)
 
     def _found_pictures(self, root: Path) -> Path | None:
         if (root / self.pictures).is_dir():
@@ -141,9 +139,9 @@ class Published:
 
     def _fetched(self, root: Path, found: Path | None) -> Path | None:
         """Downloads what is missing: all, or some of the files."""
-        if found is not None and (self._packed or self._is_pictures(found) or self._is_whole(found)):
+        if found is not None and (found.is_file() or self._is_pictures(found) or self._is_whole(found)):
             return found
-        into = found or root / self.into
+        into = root / self.into if found is None or self._packed else found
         there = {file.name.removesuffix(".gz") for file in self._files(into).values()}
         try:
             for name, mirrors in self._addresses.items():
