@@ -9,6 +9,7 @@ import pytest
 import torch
 import zoo
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from runner import flat
 from runner.activations import ACTIVATIONS
@@ -251,7 +252,60 @@ class Whole(nn.Module):
         return out
 
 
+class Halving(nn.Module):
+    """A block that nothing here knows, with a shortcut to every second place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2)
+        self.past = nn.Conv2d(4, 6, 1, stride=2, groups=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.path(x) + self.past(x)
+        return out
+
+
+class Halved(nn.Module):
+    """A network that is no sequence of known layers, with such a block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.halving = Halving()
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.halving(x).amax(dim=(2, 3)))
+        return out
+
+
+class Strides(TorchDispatchMode):
+    """The strides of the convolutions that are computed, by the size of their filters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "convolution" in str(function):
+            weight, stride = (args[2], args[4]) if "backward" in str(function) else (args[1], args[3])
+            self.seen.add((tuple(weight.shape[2:]), tuple(stride)))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["a block", "a whole network"])
+def test_on_the_cpu_no_convolution_of_one_place_has_a_stride(whole: bool) -> None:
+    """oneDNN 3.13 writes past its memory in its gradient."""
+    one = Halved() if whole else ended(("halving", Halving()), features=54)
+    stack = Stacked(one, torch.float32)
+    weights = flat.vector(one)[None]
+    with Strides() as strides:
+        leaves = [leaf.detach().requires_grad_() for leaf in stack.leaves(weights)]
+        stack.gradient(stack(torch.zeros(1, 2, *IMAGE), leaves, {}).sum(), leaves)
+    assert strides.seen == {((3, 3), (2, 2)), ((1, 1), (1, 1))}
+
+
 UNKNOWN: dict[str, Make] = {
+    "to every second place": lambda: ended(("halving", Halving()), features=54),
     "a block": lambda: ended(
         ("conv", nn.Conv2d(4, 5, 3)), ("gate", Gate(5)), ("end", nn.Conv2d(5, 2, 1)), features=24
     ),
@@ -261,6 +315,7 @@ UNKNOWN: dict[str, Make] = {
     "without weights": lambda: ended(("softer", nn.Softplus()), ("conv", nn.Conv2d(4, 2, 1)), features=60),
     "inside a path": lambda: ended(("both", Beside(OrderedDict(a=Gate(4), b=nn.Identity()))), features=240),
     "all of it": Whole,
+    "all of it, with strides": Halved,
 }
 
 

@@ -1,13 +1,11 @@
 """A whole network that is no sequence of layers this program knows: computed for one run after the other."""
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
 from runner.draws import fold, key
 from runner.models.drawn import Drop
-from runner.stack.layers import Layer, Networks, apart
+from runner.stack.layers import Layer, Networks, apart, copied
 
 
 class Each(Layer):
@@ -22,8 +20,7 @@ class Each(Layer):
         self._last = next(reversed(dict(one.named_parameters()))).rpartition(".")[0]
 
     def setup(self, one: nn.Module) -> None:
-        tensors = (*one.parameters(), *one.buffers())
-        own = copy.deepcopy(one, {id(tensor): tensor for tensor in tensors})  # which are shared
+        own = copied(one)
         self._one = [own]  # in a list, so that its weights are not this module's
         self._norms = set()
         self._drops = []

@@ -80,7 +80,7 @@ class Convolution(Layer):
     def setup(self, one: nn.Conv2d) -> None:
         assert one.padding_mode == "zeros"
         self.groups, self.stride, self.padding, self.dilation = one.groups, one.stride, one.padding, one.dilation
-        self.skips = one.kernel_size == (1, 1) and one.padding == (0, 0) and one.stride != (1, 1)
+        self.skips = skips(one)
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.held["weight"], self.held.get("bias")
@@ -88,9 +88,34 @@ class Convolution(Layer):
         filters = weight.permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
         biases = None if bias is None else bias.flatten()
         x, stride = x.to(weight.dtype), self.stride
-        if self.skips and x.device.type == "cpu":  # oneDNN 3.13 writes past its memory in its gradient
+        if self.skips and x.device.type == "cpu":
             x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)
         return F.conv2d(x, filters, biases, stride, self.padding, self.dilation, groups)
+
+
+def skips(one: nn.Conv2d) -> bool:
+    """Whether it only leaves out places: on the CPU oneDNN 3.13 writes past its memory in the gradient of that."""
+    return one.kernel_size == (1, 1) and one.padding in ((0, 0), "valid") and one.stride != (1, 1)
+
+
+class Skipping(nn.Conv2d):
+    """A convolution that `skips`, which leaves out places before it computes where it is on the CPU."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if input.device.type != "cpu":
+            out: Tensor = super()._conv_forward(input, weight, bias)
+            return out
+        return F.conv2d(input[..., :: self.stride[0], :: self.stride[1]], weight, bias, groups=self.groups)
+
+
+def copied(one: nn.Module) -> nn.Module:
+    """A module as it is, of the same weights, whose convolutions skip places where they should."""
+    tensors = (*one.parameters(), *one.buffers())
+    found = copy.deepcopy(one, {id(tensor): tensor for tensor in tensors})
+    for module in found.modules():
+        if type(module) is nn.Conv2d and skips(module):
+            module.__class__ = Skipping
+    return found
 
 
 class Dense(Layer):
@@ -212,7 +237,7 @@ class Mapped(Layer):
     """Any other layer or block, mapped over the networks."""
 
     def setup(self, one: nn.Module) -> None:
-        self.one = [one]  # in a list, so that its weights are not this module's
+        self.one = [copied(one)]  # in a list, so that its weights are not this module's
         self.exact = bool(buffers(one))  # a norm takes its statistics and its input in one precision
 
     def forward(self, x: Tensor) -> Tensor:

@@ -47,11 +47,8 @@ class Stacked:
         self.draws = any(layer.draws for layer in layers)
         self._layer_of = {name: _owner(name, layers) for name in (*(p.name for p in self.pieces), *self.buffers)}
         self.auxiliary = tuple(head.weight for head in one.children() if isinstance(head, Auxiliary))
-        for piece in self.pieces:
-            if piece.is_last:
-                self._layer_of[
-                    piece.name
-                ].exact = True  # logits cost little, and what is lost there is lost for good
+        for last in (piece.name for piece in self.pieces if piece.is_last):
+            self._layer_of[last].exact = True  # logits cost little, and what is lost there is lost for good
         self._exact = {p.name for p in self.pieces if self._layer_of[p.name].keeps(p.name)}
 
     def leaves(self, weights: Tensor) -> list[Tensor]:
