@@ -13,7 +13,7 @@ from tables import TABLES
 
 from runner import config, places, schema
 from runner.compose import compose
-from runner.config import SOURCES, Choice, Data, RunConfig
+from runner.config import SOURCES, Choice, ConfigError, Data, RunConfig
 from runner.optim import OPTIMIZERS
 from runner.reading import from_hydra
 from runner.track import TRACKERS
@@ -103,6 +103,24 @@ def test_rates_of_their_own_there_are_for_every_optimizer(file: Path, optimizer:
 def test_a_deep_network_without_norm_brings_rates_of_its_own() -> None:
     assert composed("model=vgg16").optim.options["lr"] == composed("rates=deep").optim.options["lr"] == 1e-4
     assert composed("model=vgg16", "rates=none").optim.options["lr"] == 1e-3
+
+
+DEEP = [file for file in FILES if "- override /rates:" in file.read_text()]
+
+
+@pytest.mark.parametrize("file", DEEP, ids=named)
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_deep_network_with_norm_takes_each_optimizers_own_rate(file: Path, optimizer: str) -> None:
+    words = (named(file), f"optim={optimizer}")
+    without, batch, own = (
+        composed(*words, *more).optim.options["lr"] for more in ((), ("model.norm=batch",), ("rates=none",))
+    )
+    assert batch == own != without == composed(f"optim={optimizer}", "rates=deep").optim.options["lr"]
+
+
+def test_a_norm_that_is_none_is_refused_whatever_rates_it_has() -> None:
+    with pytest.raises(ConfigError, match="model.norm: 'layer' is not one of none, batch"):
+        composed("model=vgg16", "model.norm=layer")
 
 
 def test_a_rate_that_is_typed_stands_before_the_one_that_a_network_brings() -> None:
