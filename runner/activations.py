@@ -1,6 +1,11 @@
 """Activations, from torch.nn, and the gain that keeps a signal's size through each.
 
 An option that may be a list has a number for each activation of a network then, from the input on; see `placed`.
+
+Of torch's are left out: RReLU, which draws its slopes anew at each step, as no activation here does; Threshold,
+whose numbers no paper names (with zeros it is ReLU); Hardshrink, Softshrink and Tanhshrink, flat at zero, behind
+which a few layers leave nothing of the signal; GLU, which halves the channels; MultiheadAttention, a layer with
+weights; and the softmaxes, which join channels.
 """
 
 import math
@@ -99,6 +104,11 @@ def hardtanh() -> nn.Module:
     return nn.Hardtanh()
 
 
+def logsigmoid() -> nn.Module:
+    """log(sigmoid(x)): `softplus` upside down, so never above zero."""
+    return nn.LogSigmoid()
+
+
 ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
     "relu": relu,
     "sigmoid": sigmoid,
@@ -117,9 +127,8 @@ ACTIVATIONS: dict[str, Callable[..., nn.Module]] = {
     "hardswish": hardswish,
     "hardsigmoid": hardsigmoid,
     "hardtanh": hardtanh,
+    "logsigmoid": logsigmoid,
 }
-"""Without torch's RReLU, which draws its slopes anew at each step, as no activation here does; and without its
-Tanhshrink and the other shrinks, flat at zero, behind which a few layers leave nothing of the signal."""
 
 
 def _first(numbers: float | tuple[float, ...]) -> float:

@@ -31,6 +31,7 @@ FORMULAS = {
     "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
     "hardsigmoid": lambda x: min(max(x + 3, 0), 6) / 6,
     "hardtanh": lambda x: min(max(x, -1.0), 1.0),
+    "logsigmoid": lambda x: -math.log(1 + math.exp(-x)),
     "prelu": lambda x: x if x > 0 else 0.25 * x,
 }
 
@@ -86,7 +87,7 @@ def test_the_gain_of_a_leaky_rectifier_keeps_the_second_moment(name: str, option
     ("name", "expected"),
     [
         *((name, 2**0.5) for name in ("relu", "relu6", "elu", "celu", "gelu", "silu", "mish", "hardswish")),
-        *((name, 1) for name in ("tanh", "sigmoid", "selu", "softsign", "hardtanh", "softplus")),
+        *((name, 1) for name in ("tanh", "sigmoid", "selu", "softsign", "hardtanh", "softplus", "logsigmoid")),
     ],
 )
 def test_the_gain_is_the_one_of_the_paper(name: str, expected: float) -> None:

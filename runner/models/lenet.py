@@ -29,8 +29,9 @@ def lenet5(
 
     Args:
         widths: channels of the three convolutions, and of the hidden layer.
-        padding: zeros around an image; None for 2 where it is smaller than 32x32, as the paper's digits of
-            28x28 lie in the middle of 32x32, and else none.
+        padding: zeros around an image as it comes to the network; None for 2 where it is smaller than 32x32, as the
+            paper's digits of 28x28 lie in the middle of 32x32, and else none. The paper's frame is the digits'
+            background; zero is that with data.scale=raw, mid-grey with `symmetric`, and the mean with `standard`.
 
     Raises:
         ConfigError: the images are too small.
