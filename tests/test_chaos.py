@@ -65,6 +65,7 @@ def test_two_controllers_share_a_sweep(tmp_path: Path) -> None:
     assert {row["n"] for row in table(tmp_path).values()} == {"2"}
 
 
+@pytest.mark.slow
 def test_a_second_controller_goes_on_when_the_first_is_killed(tmp_path: Path) -> None:
     with going(tmp_path, *SHARED) as first:
         first.until(r"^\[1/8\]")

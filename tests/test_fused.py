@@ -42,7 +42,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("slots", ["null", pytest.param("2", marks=pytest.mark.slow), "5"])
+@pytest.mark.parametrize("slots", ["null", *(pytest.param(slots, marks=pytest.mark.slow) for slots in ("2", "5"))])
 def test_a_fused_sweep_is_the_sweep_of_processes(slots: str, local: Path, tmp_path: Path) -> None:
     assert "[12/12]" in runner(tmp_path, *MIXED, *EXACT, "executor=fused", f"executor.slots={slots}")
     assert set(trials_of(tmp_path)) == set(trials_of(local))
@@ -54,6 +54,7 @@ def test_a_fused_sweep_is_the_sweep_of_processes(slots: str, local: Path, tmp_pa
     assert table(tmp_path).keys() == table(local).keys()
 
 
+@pytest.mark.slow
 def test_trials_of_several_architectures_and_lengths_share_a_process(tmp_path: Path) -> None:
     grid = ("-m", "model.widths=[4],[8]", "train.steps=20,45", "activation=relu,tanh", "seed=0,1", "executor=fused")
     words = [word for word in EXACT if not word.startswith(("model.widths", "train.steps"))]

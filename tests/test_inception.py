@@ -80,7 +80,9 @@ def test_heads_change_no_name_of_the_other_weights() -> None:
     assert set(dict(without.named_parameters())) < set(dict(with_heads.named_parameters()))
 
 
-@pytest.mark.parametrize(("name", "side"), [("googlenet", 45), ("inception_v3", 91)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("googlenet", 45), pytest.param("inception_v3", 91, marks=pytest.mark.slow)]
+)
 def test_with_torchvision_s_weights_it_answers_as_torchvision_s_does(name: str, side: int) -> None:
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

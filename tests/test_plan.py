@@ -27,7 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("word", ["--plan", "plan=true"])
+@pytest.mark.parametrize("word", ["--plan", pytest.param("plan=true", marks=pytest.mark.slow)])
 def test_a_plan_shows_cells_and_a_time_and_runs_nothing(word: str, tmp_path: Path) -> None:
     printed = runner(tmp_path, *GRID, word)
     assert "2 cells x 2 seeds = 4 runs" in printed

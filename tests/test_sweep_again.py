@@ -40,6 +40,7 @@ def test_a_refused_command_forgets_nothing(swept: Path) -> None:
     assert "4 of them done already" in runner(swept, *GRID, *SHORT)
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_whole_group_leaves_checkpoints_as_ctrl_c_does(tmp_path: Path) -> None:
     with going(tmp_path, *GRID, *LONG, "executor.slots=2") as process:
         eventually(lambda: len([step for step in steps_done(tmp_path) if step]) == 2, "two trials that train")
