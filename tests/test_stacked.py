@@ -185,14 +185,18 @@ def make_of(model: str, size: int, activation: Make = nn.Tanh, **changes: Any) -
     return lambda: MODELS[model]((3, size, size), 2, activation, **options)
 
 
+NORMS = [
+    pytest.param(model, norm, marks=[pytest.mark.slow] if model in zoo.ALIKE else [])
+    for model in zoo.OURS
+    for norm in (("none", "batch") if "norm" in zoo.options(model) else (None,))
+]
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-@pytest.mark.parametrize("norm", ["none", "batch"])
-@pytest.mark.parametrize("model", zoo.EACH)
+@pytest.mark.parametrize(("model", "norm"), NORMS)
 def test_every_model_computes_for_each_network_what_it_computes_alone(
-    model: str, norm: str, training: bool
+    model: str, norm: str | None, training: bool
 ) -> None:
-    if "norm" not in zoo.options(model):
-        pytest.skip("has no convolutions")
     size = max(9, zoo.smallest(model))
     count = 2 if size > 9 else COUNT
     ones = networks(make_of(model, size, **({"norm": norm} if norm else {})), count)
