@@ -2,28 +2,24 @@
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 import torch
 import zoo
+from side_by_side import BATCH, COUNT, IMAGE, Make, assert_as_alone, ended, mapped, networks, random, side_by_side
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from runner import flat
 from runner.activations import ACTIVATIONS
 from runner.activations import places as at_places
-from runner.config import LEARNED, Choice
+from runner.config import LEARNED
 from runner.draws import key
 from runner.models import MODELS
 from runner.models.blocks import Beside, PadChannels, Residual, classifier
 from runner.models.network import Auxiliary, Network, in_order
 from runner.stack.layers import CHANNEL_BY_CHANNEL, COMPOSED, LAYERS
 from runner.stack.networks import Stacked
-
-COUNT, BATCH = 3, 4
-Make = Callable[[], nn.Module]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,61 +28,6 @@ def _alone() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def random(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def networks(make: Make, count: int = COUNT) -> list[nn.Module]:
-    """Each with other weights and statistics."""
-    found = []
-    for seed in range(count):
-        torch.manual_seed(seed)
-        one = make().double()
-        for number, tensor in enumerate((*one.parameters(), *flat.buffers(one).values())):
-            with torch.no_grad():
-                tensor.add_(
-                    0.1 * random(*tensor.shape, seed=100 * seed + number)
-                ).abs_() if tensor.dim() < 2 else None
-        found.append(one)
-    return found
-
-
-def side_by_side(ones: Sequence[nn.Module]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weights [n, size] and statistics [n, ...] of networks."""
-    statistics = {name: torch.stack([flat.buffers(one)[name] for one in ones]) for name in flat.buffers(ones[0])}
-    return torch.stack([flat.vector(one) for one in ones]), statistics
-
-
-def assert_as_alone(
-    ones: Sequence[nn.Module], images: Tensor, *, training: bool, stack: Stacked | None = None
-) -> None:
-    """Logits, in training gradients and what becomes of the statistics."""
-    stack = stack or Stacked(ones[0], torch.float64)
-    weights, statistics = side_by_side(ones)
-    stack.train(training)
-    leaves = [leaf.detach().requires_grad_() for leaf in stack.leaves(weights)]
-    logits = stack(images, leaves, statistics)
-    ahead = random(*logits.shape, seed=7)
-    if training:
-        gradient = stack.gradient((logits * ahead).sum(), leaves)
-        assert gradient.shape == weights.shape
-    for number, one in enumerate(ones):
-        own = one.train(training)(images[number])
-        torch.testing.assert_close(logits[number], own, rtol=1e-9, atol=1e-9)
-        for name, kept in flat.buffers(one).items():
-            torch.testing.assert_close(statistics[name][number], kept, rtol=1e-10, atol=1e-10)
-        if not training:
-            continue
-        slopes = torch.autograd.grad((own * ahead[number]).sum(), list(one.parameters()))
-        parts = [piece.flat(slope[None])[0] for piece, slope in zip(flat.pieces(one), slopes, strict=True)]
-        scale = gradient[number].abs().max().item()
-        torch.testing.assert_close(gradient[number], torch.cat(parts), rtol=1e-9, atol=1e-9 * max(1, scale))
-
-
-def ended(*parts: tuple[str, nn.Module], features: int) -> Network:
-    return Network(OrderedDict([*parts, *classifier(features, 3)]))
 
 
 def residual() -> nn.Module:
@@ -109,8 +50,6 @@ def headed(channels: int = 4, features: int = 120) -> Network:
     head = Auxiliary(OrderedDict(classifier(features, 3)), 0.5)
     return ended(("conv", conv), ("head", head), ("activation", nn.ReLU()), features=features)
 
-
-IMAGE = (4, 6, 5)
 
 FORMS: dict[str, tuple[type[nn.Module], Make]] = {
     "convolution": (nn.Conv2d, lambda: ended(("conv", nn.Conv2d(4, 5, 3, padding=1)), features=150)),
@@ -173,12 +112,6 @@ def test_every_layer_with_a_form_of_its_own_is_tested() -> None:
     assert {kind for kind, _ in FORMS.values()} == {*LAYERS, *CHANNEL_BY_CHANNEL, *COMPOSED}
 
 
-def mapped(one: nn.Module) -> list[str]:
-    """What of a network has no form of its own."""
-    known = {*LAYERS, *CHANNEL_BY_CHANNEL, *COMPOSED}
-    return [name for name, module in one.named_modules() if type(module) not in known and "activation" not in name]
-
-
 def make_of(model: str, size: int, activation: Make = nn.Tanh, **changes: Any) -> Make:
     heads = {"aux": True} if "aux" in zoo.options(model) else {}
     options = zoo.small(model, **heads, **changes)
@@ -227,108 +160,6 @@ def activation(name: str) -> Make:
     options = zoo.page("activation", name)
     del options["name"]
     return lambda: ACTIVATIONS[name](**options)
-
-
-class Gate(nn.Module):
-    """Nothing that a stack has a form for (Hu et al. 2018)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.gate = nn.Linear(channels, channels)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.norm(x) * torch.sigmoid(self.gate(x.mean(dim=(2, 3))))[..., None, None]
-        return out
-
-
-class Whole(nn.Module):
-    """A network that is no sequence of known layers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.default_init = Choice("he_normal", {"mode": "fan_in"})
-        self.conv = nn.Conv2d(4, 3, 3)
-        self.head = nn.Linear(3, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.conv(x).amax(dim=(2, 3)))
-        return out
-
-
-class Halving(nn.Module):
-    """A block that nothing here knows, with a shortcut to every second place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.path = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2)
-        self.past = nn.Conv2d(4, 6, 1, stride=2, groups=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.path(x) + self.past(x)
-        return out
-
-
-class Halved(nn.Module):
-    """A network that is no sequence of known layers, with such a block."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.halving = Halving()
-        self.head = nn.Linear(6, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.halving(x).amax(dim=(2, 3)))
-        return out
-
-
-class Strides(TorchDispatchMode):
-    """The strides of the convolutions that are computed, by the size of their filters."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if "convolution" in str(function):
-            weight, stride = (args[2], args[4]) if "backward" in str(function) else (args[1], args[3])
-            self.seen.add((tuple(weight.shape[2:]), tuple(stride)))
-        return function(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("whole", [False, True], ids=["a block", "a whole network"])
-def test_on_the_cpu_no_convolution_of_one_place_has_a_stride(whole: bool) -> None:
-    """oneDNN 3.13 writes past its memory in its gradient."""
-    one = Halved() if whole else ended(("halving", Halving()), features=54)
-    stack = Stacked(one, torch.float32)
-    weights = flat.vector(one)[None]
-    with Strides() as strides:
-        leaves = [leaf.detach().requires_grad_() for leaf in stack.leaves(weights)]
-        stack.gradient(stack(torch.zeros(1, 2, *IMAGE), leaves, {}).sum(), leaves)
-    assert strides.seen == {((3, 3), (2, 2)), ((1, 1), (1, 1))}
-
-
-UNKNOWN: dict[str, Make] = {
-    "to every second place": lambda: ended(("halving", Halving()), features=54),
-    "a block": lambda: ended(
-        ("conv", nn.Conv2d(4, 5, 3)), ("gate", Gate(5)), ("end", nn.Conv2d(5, 2, 1)), features=24
-    ),
-    "the first layer": lambda: ended(("gate", Gate(4)), features=120),
-    "a norm of groups": lambda: ended(("norm", nn.GroupNorm(2, 4)), ("conv", nn.Conv2d(4, 2, 1)), features=60),
-    "of features": lambda: ended(("flat", nn.Flatten()), ("norm", nn.LayerNorm(120)), features=120),
-    "without weights": lambda: ended(("softer", nn.Softplus()), ("conv", nn.Conv2d(4, 2, 1)), features=60),
-    "inside a path": lambda: ended(("both", Beside(OrderedDict(a=Gate(4), b=nn.Identity()))), features=240),
-    "all of it": Whole,
-    "all of it, with strides": Halved,
-}
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-@pytest.mark.parametrize("what", UNKNOWN)
-def test_a_layer_that_has_no_form_of_its_own_is_mapped_and_agrees(what: str, training: bool) -> None:
-    ones = networks(UNKNOWN[what])
-    assert mapped(ones[0])
-    assert_as_alone(ones, random(COUNT, BATCH, *IMAGE, seed=1), training=training)
 
 
 def test_a_network_may_end_in_a_convolution() -> None:
@@ -424,16 +255,3 @@ def test_layers_in_bf16_agree_to_rounding_and_logits_and_norms_are_exact(make: M
     for exactly, roughly in zip(*found, strict=True):
         assert not torch.equal(exactly, roughly)
         assert (exactly - roughly).norm() < 0.1 * exactly.norm()
-
-
-def test_a_mapped_block_with_a_norm_computes_in_bf16_too() -> None:
-    ones, images = [one.float() for one in networks(UNKNOWN["a block"])], random(COUNT, 16, *IMAGE, seed=1).float()
-    weights, statistics = side_by_side(ones)
-    before = {name: tensor.clone() for name, tensor in statistics.items()}
-    stack = Stacked(ones[0], torch.bfloat16)
-    stack.train(True)
-    logits = stack(images, stack.leaves(weights), statistics)
-    for number, one in enumerate(ones):
-        own = one.train()(images[number])
-        assert (logits[number] - own).norm() < 0.05 * own.norm()
-    assert all(not torch.equal(statistics[name], before[name]) for name in before)
