@@ -139,6 +139,46 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """The weights that a run starts from, instead of those that `init` draws.
+
+    Attributes:
+        from_: where they are: a run's id, a registered model (`models:/NAME@ALIAS`), one of torchvision's sets
+            (`torchvision:IMAGENET1K_V1`), a file or a run's folder; None for nowhere. Typed as `weights.from`.
+        strict: refuse weights that do not fit the network in every layer.
+        until: take the layers from the images to this one only: a layer's name, or how many.
+        frozen: what was taken stays as it is.
+        digest: tells these weights from others; found when a run is decided on.
+    """
+
+    from_: str | None = None
+    strict: bool = False
+    until: Count | str | None = None
+    frozen: bool = False
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Which layers are trained, and how fast.
+
+    Attributes:
+        freeze: patterns of layers that stay as they are (see `depth.matching`); their norms are in evaluation mode.
+        freeze_until: the layers from the images to this one stay as they are: a layer's name, or how many.
+        unfreeze_every: of what is frozen, the layer nearest to the logits is trained too after so many steps, and
+            then the next (Howard & Ruder 2018, section 3.3); None: what is frozen stays so.
+        rates: what the learning rate is multiplied by in layers, by pattern; the last that fits holds.
+        rate_decay: and for every layer that lies before the last one (section 3.2 there, which divides by 2.6).
+    """
+
+    freeze: tuple[str, ...] = ()
+    freeze_until: Count | str | None = None
+    unfreeze_every: Count | None = None
+    rates: dict[str, Positive] | None = None
+    rate_decay: Annotated[float, Bound(0, 1, low_itself=False)] | None = None
+
+
+@dataclass(frozen=True)
 class Executor:
     """How the trials of a sweep are run.
 
@@ -175,6 +215,8 @@ class RunConfig:
     augment: Choice
     schedule: Choice
     data: Data
+    weights: Weights
+    finetune: Finetune
     train: Train
     track: Track
     seed: NonNegativeInt
@@ -182,6 +224,12 @@ class RunConfig:
     threads: Count | None
     out: str
     fresh: bool
+
+    def plain(self) -> dict[str, Any]:
+        """Nested plain data in the words of the command line; `reading.from_plain` is its inverse."""
+        plain = asdict(self)
+        plain["weights"] = {key.removesuffix("_"): value for key, value in plain["weights"].items()}
+        return plain
 
     def steps(self, images: int) -> int:
         """Steps of the run.
@@ -197,9 +245,10 @@ class RunConfig:
 
     def what(self) -> dict[str, Any]:
         """The part of the configuration that determines the numbers, as plain data: not where or how it is kept."""
-        plain = asdict(self)
+        plain = self.plain()
         for place in ("track", "device", "threads", "out", "fresh"):
             del plain[place]
+        _forget_what_is_not_used(plain, self)
         for place in ("root", "note", "workers"):
             del plain["data"][place]
         _forget_what_changes_nothing(plain["data"])
@@ -219,6 +268,9 @@ class RunConfig:
         plain["data"]["options"] = dict(self.data.options)
         for own in ("seed", "init", "activation", "optim", "schedule", "augment"):
             del plain[own]
+        if not self.weights.frozen or self.weights.until is not None:  # else these say what is frozen
+            plain.get("weights", {}).pop("digest", None)
+            plain.get("weights", {}).pop("from", None)
         if self.activation.name in LEARNED:
             plain["activation"] = self.activation.name
         for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip", "ema"):
@@ -229,6 +281,16 @@ class RunConfig:
     def identity(self) -> str:
         """Twelve hexadecimal digits, equal for two configurations exactly when they ask for the same numbers."""
         return digest(self.what())
+
+
+def _forget_what_is_not_used(plain: dict[str, Any], config: RunConfig) -> None:
+    """Sections that ask for nothing; and what weights are called that are known by their digest."""
+    if config.weights.from_ is None:
+        del plain["weights"]
+    else:
+        del plain["weights"]["strict"], plain["weights"]["from" if config.weights.digest else "digest"]
+    if config.finetune == Finetune():
+        del plain["finetune"]
 
 
 def _forget_what_changes_nothing(data: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import yaml
 
@@ -42,7 +41,7 @@ def facts(order: Order, dataset: Dataset, measured: Mapping[str, int | str]) -> 
 
 def config_yaml(config: RunConfig) -> str:
     """The resolved configuration as YAML."""
-    return str(yaml.dump(json.loads(json.dumps(asdict(config), default=dict)), Dumper=QuickDumper, sort_keys=False))
+    return str(yaml.dump(json.loads(json.dumps(config.plain(), default=dict)), Dumper=QuickDumper, sort_keys=False))
 
 
 def plain(value: object) -> str | int | float | bool | None:

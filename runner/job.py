@@ -42,6 +42,10 @@ class Order:
     tags: Mapping[str, str] = field(default_factory=dict)
     until: int | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """What `Job.order` reads."""
+        return {**vars(self), "config": self.config.plain()}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -136,12 +140,12 @@ class Job:
 
     def has(self, order: Order) -> bool:
         """Whether this very order was given."""
-        return bool(_read_json(self.folder / "job.json") == json.loads(_text(asdict(order))))
+        return bool(_read_json(self.folder / "job.json") == json.loads(_text(order.plain())))
 
     def give(self, order: Order) -> None:
         """Writes the order."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(asdict(order), self.folder / "job.json")
+        write_json(order.plain(), self.folder / "job.json")
 
     def result(self) -> Result | None:
         """How the job ended; None while it has not."""

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from runner import schema
-from runner.config import SOURCES, Choice, ConfigError, Data, Executor, RunConfig, Track, Train
+from runner.config import SOURCES, Choice, ConfigError, Data, Executor, Finetune, RunConfig, Track, Train, Weights
 from runner.schema import nearest
 
 
@@ -42,8 +42,12 @@ NOT_OF_A_RUN = ("sweep", "executor", "hydra", "rates", "plan")
 """What the configuration says beside a run: which runs there are, and how a list of them is executed."""
 
 
+SECTIONS: Mapping[str, type] = {"weights": Weights, "finetune": Finetune, "train": Train, "track": Track}
+"""The parts of a run that are no choice of a function."""
+
+
 def from_plain(plain: Mapping[str, Any]) -> RunConfig:
-    """The run that nested plain data describes; `dataclasses.asdict` is its inverse.
+    """The run that nested plain data describes; `RunConfig.plain` is its inverse.
 
     Raises:
         ConfigError: with every problem of it, a line each.
@@ -52,12 +56,13 @@ def from_plain(plain: Mapping[str, Any]) -> RunConfig:
     parts: dict[str, Any] = {}
     for group in SOURCES:
         parts[group] = _choice(group, plain.get(group), problems)
-    for group, kind in (("train", Train), ("track", Track)):
-        parts[group] = record(kind, group, plain.get(group), problems)
+    for group, kind in SECTIONS.items():
+        parts[group] = record(kind, group, plain.get(group, {}), problems)
     top = _top_level(plain, problems)
     if isinstance(parts["train"], Train) and parts["train"].steps is None and parts["train"].epochs is None:
         problems.append("train.steps: a run needs train.steps or train.epochs")
     problems.extend(_mismatched(parts["model"], parts["activation"]))
+    problems.extend(_idle(parts["weights"], parts["finetune"]))
     if problems:
         raise ConfigError("\n".join(problems))
     return RunConfig(**parts, **top)
@@ -80,13 +85,25 @@ def _mismatched(model: Choice | None, activation: Choice | None) -> Iterator[str
         )
 
 
+def _idle(weights: Weights | None, finetune: Finetune | None) -> Iterator[str]:
+    """What would do nothing."""
+    if weights is None or finetune is None:
+        return
+    if weights.from_ is None and weights != Weights():
+        [set_, *_] = (key for key, value in vars(weights).items() if value != getattr(Weights(), key))
+        yield f"weights.{set_}: says how weights are taken, and weights.from=... from where; that is not given"
+    frozen = weights.frozen or finetune.freeze or finetune.freeze_until is not None
+    if finetune.unfreeze_every is not None and not frozen:
+        yield "finetune.unfreeze_every: nothing is frozen; finetune.freeze_until=... freezes the first layers"
+
+
 OWN_ACTIVATION = ("torchvision",)
 """Networks whose activations are not chosen."""
 
 
 def _top_level(plain: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     hints = get_type_hints(RunConfig, include_extras=True)
-    groups = (*SOURCES, "train", "track")
+    groups = (*SOURCES, *SECTIONS)
     own = {key: value for key, value in plain.items() if key not in groups}
     top = fitting(own, {key: kind for key, kind in hints.items() if key not in groups}, "", problems)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(top.get("device", "auto"))):
@@ -131,12 +148,16 @@ def record(kind: type, prefix: str, values: Any, problems: list[str]) -> Any:
         problems.append(f"{prefix}: {values!r} must be a section with keys")
         return None
     before = len(problems)
-    fit = fitting(values, get_type_hints(kind, include_extras=True), f"{prefix}.", problems, _optional(kind))
-    return kind(**fit) if len(problems) == before else None
+    hints = get_type_hints(kind, include_extras=True)
+    attributes = {name.removesuffix("_"): name for name in hints}  # `from` is a word of Python's own
+    kinds = {word: hints[name] for word, name in attributes.items()}
+    fit = fitting(values, kinds, f"{prefix}.", problems, _optional(kind))
+    return kind(**{attributes[word]: value for word, value in fit.items()}) if len(problems) == before else None
 
 
 def _optional(kind: type) -> set[str]:
-    return {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+    optional = (f for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING)
+    return {f.name.removesuffix("_") for f in optional}
 
 
 def fitting(

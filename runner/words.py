@@ -4,7 +4,6 @@ import json
 import math
 import re
 import shlex
-from dataclasses import asdict
 from typing import Any
 
 from runner.config import SOURCES, RunConfig
@@ -14,7 +13,7 @@ from runner.reading import beside
 def flat(config: RunConfig) -> dict[str, Any]:
     """The configuration as one level: `model: vgg_mini`, `model.width: 32`, as one would type it."""
     found: dict[str, Any] = {}
-    for key, value in asdict(config).items():
+    for key, value in config.plain().items():
         if not isinstance(value, dict):
             found[key] = value
             continue
@@ -38,6 +37,8 @@ def command(config: RunConfig) -> str:
 
 def typed(value: Any) -> str:
     """A value in Hydra's override grammar."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{typed(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(typed, value)) + "]"
     if isinstance(value, str):

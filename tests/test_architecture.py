@@ -27,6 +27,7 @@ LAYERS = (
     ("course", "train"),
     ("stack",),
     ("build", "outline", "settle"),
+    ("depth",),
     (
         "activations",
         "augment",

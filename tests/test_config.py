@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, asdict, fields, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
@@ -10,11 +10,11 @@ from torch import nn
 
 from runner.choose import choose
 from runner.compose import compose
-from runner.config import Choice, ConfigError, Data, RunConfig, Track, Train
+from runner.config import Choice, ConfigError, Data, Finetune, RunConfig, Weights
 from runner.flat import layout
 from runner.job import job_name
 from runner.optim import OPTIMIZERS
-from runner.reading import from_hydra, from_plain
+from runner.reading import SECTIONS, from_hydra, from_plain
 from runner.words import flat
 
 BASE = from_hydra(compose(["data=cifar10", "threads=1"]))
@@ -22,7 +22,7 @@ BASE = from_hydra(compose(["data=cifar10", "threads=1"]))
 
 def plain(**changes: Any) -> dict[str, Any]:
     """The base as plain data, with changes such as `train__batch=0`; `...` takes a key away."""
-    whole: dict[str, Any] = json.loads(json.dumps(asdict(BASE)))
+    whole: dict[str, Any] = json.loads(json.dumps(BASE.plain()))
     for path, value in changes.items():
         *sections, key = path.split("__")
         part = whole
@@ -113,7 +113,7 @@ def test_a_problem_is_refused_with_the_whole_composition_too() -> None:
 
 
 def test_plain_data_and_back_is_the_same_run() -> None:
-    assert from_plain(asdict(BASE)) == BASE
+    assert from_plain(BASE.plain()) == BASE
     assert from_plain(plain()) == BASE
 
 
@@ -138,6 +138,14 @@ def track(**changes: Any) -> Callable[[RunConfig], RunConfig]:
     return lambda run: replace(run, track=replace(run.track, **changes))
 
 
+def finetune(**changes: Any) -> Callable[[RunConfig], RunConfig]:
+    return lambda run: replace(run, finetune=Finetune(**changes))
+
+
+def weights(**changes: Any) -> Callable[[RunConfig], RunConfig]:
+    return lambda run: replace(run, weights=Weights(**{"from_": "a.pt", **changes}))
+
+
 def top(**changes: Any) -> Callable[[RunConfig], RunConfig]:
     return lambda run: replace(run, **changes)
 
@@ -151,6 +159,7 @@ PLACES: dict[str, Callable[[RunConfig], RunConfig]] = {
     "data.note": data(note="because"),
     "data.workers": data(workers=2),
     "data.download": data(options={"download": False}),
+    "weights.strict": top(weights=Weights(strict=True)),
     "train.checkpoint_seconds": train(checkpoint_seconds=1.0),
     "train.loader": train(loader="prefetch"),
     "train.compile": train(compile=True),
@@ -194,6 +203,15 @@ NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "train.test_flip": train(test_flip=True),
     "train.ema": train(ema=0.99),
     "track.fit_memory": track(fit_memory=6.0),
+    "weights.from": weights(from_="b.pt"),
+    "weights.until": weights(until=2),
+    "weights.frozen": weights(frozen=True),
+    "weights.digest": weights(digest="0123"),
+    "finetune.freeze": finetune(freeze=("conv1_1",)),
+    "finetune.freeze_until": finetune(freeze_until="conv1_1"),
+    "finetune.unfreeze_every": finetune(unfreeze_every=10),
+    "finetune.rates": finetune(rates={"logits": 10.0}),
+    "finetune.rate_decay": finetune(rate_decay=0.5),
 }
 
 
@@ -208,10 +226,31 @@ def test_whatever_determines_the_numbers_is_part_of_the_identity(change: Callabl
     assert change(BASE).identity != BASE.identity
 
 
+@pytest.mark.parametrize("change", [key for key in NUMBERS if key.startswith("weights")])
+def test_how_weights_are_taken_is_part_of_the_identity_and_their_name_until_they_are_found(
+    change: str,
+) -> None:
+    taken = weights()(BASE)
+    assert (NUMBERS[change](BASE).identity != taken.identity) or change == "weights.from"
+    assert weights(strict=True)(BASE).identity == taken.identity
+    found = weights(digest="0123")(BASE)
+    assert weights(from_="b.pt", digest="0123")(BASE).identity == found.identity
+    assert weights(from_="b.pt")(BASE).identity != taken.identity
+
+
+def test_weights_that_are_said_how_to_be_taken_need_a_place_to_be_taken_from() -> None:
+    assert problems(plain(weights__until=2)) == [
+        "weights.until: says how weights are taken, and weights.from=... from where; that is not given"
+    ]
+    assert problems(plain(finetune__unfreeze_every=2)) == [
+        "finetune.unfreeze_every: nothing is frozen; finetune.freeze_until=... freezes the first layers"
+    ]
+
+
 def test_every_field_of_a_run_is_either_a_place_or_determines_numbers() -> None:
-    names = {field.name for field in fields(RunConfig)} - {"data", "train", "track"}
-    for section, kind in (("data", Data), ("train", Train), ("track", Track)):
-        names |= {f"{section}.{field.name}" for field in fields(kind)} - {"data.options"}
+    names = {field.name for field in fields(RunConfig)} - {"data", *SECTIONS}
+    for section, kind in {"data": Data, **SECTIONS}.items():
+        names |= {f"{section}.{field.name.removesuffix('_')}" for field in fields(kind)} - {"data.options"}
     assert names - {"data.download", "optim.lr", "optim.betas"} <= set(PLACES) | set(NUMBERS)
     assert not set(PLACES) & set(NUMBERS)
 

@@ -221,7 +221,7 @@ class Plan:
             "page": asdict(self.page),
             "executor": asdict(self.executor),
             "title": self.title,
-            "base": asdict(self.base),
+            "base": self.base.plain(),
             "seeds": self.seeds,
             "seen": max(*self.seeds, self.seen),
             "command": self.command,
@@ -233,7 +233,7 @@ class Plan:
             write_text(lines, self.folder / "cells.jsonl")
 
     def _line(self, cell: Cell) -> str:
-        base, own = asdict(self.base), asdict(cell.config)
+        base, own = self.base.plain(), cell.config.plain()
         differs = {key: value for key, value in own.items() if value != base[key]}
         plain = {
             "name": cell.name,
@@ -248,7 +248,7 @@ class Plan:
     def refresh(self) -> None:
         """Reads the cells that other processes have added."""
         known = {cell.name for cell in self.cells}
-        self.cells += _cells(self.folder, asdict(self.base), known)
+        self.cells += _cells(self.folder, self.base.plain(), known)
 
 
 def write_text(text: str, path: Path) -> None:

@@ -1,0 +1,104 @@
+"""The layers of a network by depth, and which of its parameters a person means."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from runner.config import ConfigError
+from runner.models.network import Auxiliary, Network
+from runner.schema import nearest
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+
+
+def layers(network: nn.Module) -> tuple[str, ...]:
+    """The names of what holds weights, from the images to the logits; an auxiliary head is none.
+
+    Of our networks these are their parts. Of others they are the parts of their sequences too (`features.3`,
+    `layer2.0`), and a norm belongs to the layer before it.
+    """
+    found = [name for name, module in _parts(network) if any(True for _ in module.parameters())]
+    return tuple(name for name in found if not isinstance(network.get_submodule(name), (*NORMS, Auxiliary)))
+
+
+def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    for name, part in network.named_children():
+        if type(part) is nn.Sequential and not isinstance(network, Network):
+            yield from ((f"{name}.{inner}", module) for inner, module in part.named_children())
+        else:
+            yield name, part
+
+
+def until(network: nn.Module, last: str | int, key: str) -> list[str]:
+    """The parameters of the layers from the images to this one: its name, that of its stage, or how many layers.
+
+    Raises:
+        ConfigError: there is no such layer; `key` is what asked for it.
+    """
+    known = layers(network)
+    if isinstance(last, int):
+        if last > len(known):
+            raise ConfigError(f"{key}={last}: the network has {len(known)} layers, {', '.join(known)}")
+        kept = known[:last]
+    else:
+        ends = [place for place, name in enumerate(known) if last in (name, f"stage{stage(name)}")]
+        if not ends:
+            raise ConfigError(f"{key}={last}: no layer is called so; {_known(last, known)}")
+        kept = known[: ends[-1] + 1]
+    after = known[len(kept)] if len(kept) < len(known) else None
+    names = [name for name, _ in network.named_parameters()]
+    ends = [place for place, name in enumerate(names) if after is not None and name.startswith(f"{after}.")]
+    heads = [f"{name}." for name, part in network.named_children() if isinstance(part, Auxiliary)]
+    return [name for name in names[: ends[0] if ends else None] if not name.startswith(tuple(heads))]
+
+
+def matching(network: nn.Module, patterns: Sequence[str], key: str) -> list[list[str]]:
+    """The parameters that each pattern means: a layer's name, or one of what is inside it, with `*` and `?`.
+
+    `stage2` is all layers whose name has this number first (`conv2_1`, `block2_3`, `layer2.0`), and `1-3` in a
+    pattern each of these numbers.
+
+    Raises:
+        ConfigError: a pattern means nothing; `key` is what asked for it.
+    """
+    found = [_matching(network, pattern) for pattern in patterns]
+    nothing = [pattern for pattern, names in zip(patterns, found, strict=True) if not names]
+    if nothing:
+        inside, known = [name for name, _ in network.named_modules() if name], layers(network)
+        lines = [f"{key}: {pattern!r} is no layer; {_known(pattern, known, inside)}" for pattern in nothing]
+        raise ConfigError("\n".join(lines))
+    return found
+
+
+def _matching(network: nn.Module, pattern: str) -> list[str]:
+    stages = {name: f"stage{stage(name)}" for name in layers(network)}
+    wanted = _expanded(pattern)
+    found = []
+    for name, _ in network.named_parameters():
+        words = name.split(".")
+        above = [".".join(words[:count]) for count in range(1, len(words) + 1)]
+        meant = [*above, *(stages[path] for path in above if path in stages)]
+        if any(fnmatchcase(path, one) for path in meant for one in wanted):
+            found.append(name)
+    return found
+
+
+def _expanded(pattern: str) -> list[str]:
+    """`conv1-2_3` is `conv1_3` and `conv2_3`."""
+    found = re.search(r"(\d+)-(\d+)", pattern)
+    if not found:
+        return [pattern]
+    before, after = pattern[: found.start()], _expanded(pattern[found.end() :])
+    return [f"{before}{number}{rest}" for number in range(int(found[1]), int(found[2]) + 1) for rest in after]
+
+
+def stage(layer: str) -> str:
+    """The first number in the name of a layer, if it is none of the classifier's."""
+    found = re.match(r"(?!dense|classifier|fc)\D*(\d+)", layer)
+    return found[1] if found else ""
+
+
+def _known(what: str, known: Sequence[str], others: Collection[str] = ()) -> str:
+    return f"there are {', '.join(known)}{nearest(what, [*known, *others])}"
