@@ -44,6 +44,8 @@ class Data(Choice):
     Attributes:
         root: the folder that data sets are looked for in and downloaded to.
         classes: the classes to keep, by index, renumbered from 0; None for all.
+        share: of the training images of each class that are used; which is the same for every seed, and those of a
+            smaller share are among those of a larger one.
         scale: `symmetric` maps 0..255 to [-1, 1]; `standard` subtracts each channel's training mean and divides
             by its standard deviation; `raw` leaves 0..255.
         size: height and width; None for the images' own.
@@ -56,6 +58,7 @@ class Data(Choice):
 
     root: str = "data"
     classes: tuple[NonNegativeInt, ...] | None = None
+    share: Annotated[float, Bound(0, 1, low_itself=False)] = 1.0
     scale: Literal["symmetric", "standard", "raw"] = "symmetric"
     size: Count | None = None
     resize: Literal["crop", "stretch", "pad"] = "crop"
@@ -294,11 +297,13 @@ def _forget_what_is_not_used(plain: dict[str, Any], config: RunConfig) -> None:
 
 
 def _forget_what_changes_nothing(data: dict[str, Any]) -> None:
-    """A policy for images that stay as they are."""
+    """A policy for images that stay as they are, and a share that is all of them."""
     if data["size"] is None:
         del data["size"], data["resize"]
     if data["channels"] is None:
         del data["channels"]
+    if data["share"] == 1:
+        del data["share"]
 
 
 def digest(plain: Any) -> str:

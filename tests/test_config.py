@@ -185,6 +185,7 @@ NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "seed": top(seed=1),
     "data.name": data(name="digits"),
     "data.classes": data(classes=(0, 1)),
+    "data.share": data(share=0.5),
     "data.scale": data(scale="raw"),
     "data.size": data(size=64),
     "data.resize": data(size=64, resize="stretch"),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import get_type_hints
 
@@ -15,6 +16,7 @@ from runner.config import ConfigError, Data
 from runner.data import DATA, Dataset, load, outline_of, resolve
 from runner.data.auto import shipped
 from runner.data.cache import cache
+from runner.data.share import share_of
 
 TINY = Data("synthetic", {"train": 40, "test": 10, "kinds": 4, "seed": 0}, root="nowhere", size=8)
 SHARED = get_type_hints(Data, include_extras=True)
@@ -124,6 +126,25 @@ def test_classes_that_are_not_there_or_named_twice_are_refused(classes: tuple[in
         load(replace(TINY, classes=classes))
     with pytest.raises(ConfigError, match=r"data.classes=.*0 pattern 0, 1 pattern 1"):
         outline_of(replace(TINY, classes=classes))
+
+
+def test_a_share_of_the_training_images_is_even_over_the_classes_and_part_of_every_larger_share() -> None:
+    uneven = np.repeat(np.arange(4), (1, 10, 100, 1000))
+    shares = (0.001, 0.1, 0.3, 0.9, 1.0)
+    used = [share_of(uneven, share) for share in shares]
+    for smaller, larger in pairwise(used):
+        assert set(smaller) < set(larger) and list(smaller) == sorted(smaller)
+    counts = [np.bincount(uneven[places]).tolist() for places in used]
+    assert counts == [[1, 1, 1, 1], [1, 1, 10, 100], [1, 3, 30, 300], [1, 9, 90, 900], [1, 10, 100, 1000]]
+    assert not np.array_equal(used[1][2:12], np.arange(11, 21)), "drawn, not the first"
+
+
+def test_a_share_leaves_the_test_images_as_they_are_and_is_another_data_set() -> None:
+    whole, part = load(TINY), load(replace(TINY, share=0.5))
+    assert len(part.train.labels) == len(whole.train.labels) / 2
+    assert np.array_equal(part.test.images, whole.test.images)
+    assert np.array_equal(part.train.images, whole.train.images[part.used])
+    assert part.digest not in (whole.digest, load(replace(TINY, share=0.25)).digest)
 
 
 def test_classes_without_a_test_image_are_refused() -> None:

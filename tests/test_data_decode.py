@@ -131,16 +131,21 @@ def test_a_file_added_elsewhere_changes_no_line_of_the_table(photos: Path) -> No
     assert set(before.read_text().splitlines()) < set(after.read_text().splitlines())
 
 
-def test_the_table_of_chosen_classes_has_their_files_in_the_order_of_the_images(
-    photos: Path, tmp_path: Path
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_the_table_of_chosen_images_has_their_files_in_the_order_of_the_images(
+    share: float, photos: Path, tmp_path: Path
 ) -> None:
     plant(photos, {"tulip": 11})
-    whole, part = read(photos), read(photos, classes=(2, 0))
+    whole, part = read(photos), read(photos, classes=(2, 0), share=share)
     written = part.listed(tmp_path)
     assert whole.files is not None and written is not None
     lines = [line for line in whole.files.read_text().splitlines() if ",rose," not in line]
-    assert written.read_text().splitlines() == lines
-    rows = list(csv.reader(lines))
+    found = written.read_text().splitlines()
+    assert found == [line for line in lines if line in set(found)]
+    assert (found == lines) == (share == 1)
+    rows = list(csv.reader(found))
+    for row, image in zip([row for row in rows if row[0] == "train"], part.train.images, strict=True):
+        assert np.array_equal(image, Shape(8).picture(Image.open(photos / row[2])))
     for side, split in (("train", part.train), ("test", part.test)):
         assert [part.classes.index(row[1]) for row in rows if row[0] == side] == split.labels.tolist()
 

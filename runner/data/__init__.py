@@ -60,6 +60,8 @@ def load(data: Data, before: Check = lambda shape, classes: None) -> Dataset:
     dataset = replace(found, note=data.note or source.note)
     if data.classes is not None:
         dataset = dataset.only(data.classes)
+    if data.share < 1:
+        dataset = dataset.shared(data.share)
     for side, split in (("training", dataset.train), ("test", dataset.test)):
         if not len(split.labels):
             raise ConfigError(f"data={data.name} leaves no {side} images: {source.where}")

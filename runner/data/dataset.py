@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.config import ConfigError
+from runner.data.share import share_of
 
 
 class Outline(NamedTuple):
@@ -56,6 +58,7 @@ class Dataset:
         source: the file, folder or library that it was read from.
         note: why this data set was taken, where no person chose it.
         files: a table of which file is on which side, of all classes, where it was read from class folders.
+        used: the places of its training images among those of its classes; None for all.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Dataset:
     source: str
     note: str = ""
     files: Path | None = None
+    used: NDArray[np.int64] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dataset) and self.digest == other.digest
@@ -79,14 +83,23 @@ class Dataset:
         return Outline((height, width, channels), self.classes)
 
     def listed(self, folder: Path) -> Path | None:
-        """The table of which file is on which side, of its own classes, written into a folder; None without one."""
+        """The table of which file is on which side, of its own images, written into a folder; None without one."""
         if self.files is None:
             return None
         with _text(self.files, "r") as whole, _text(folder / self.files.name, "w") as part:
             rows, writer = csv.reader(whole), csv.writer(part, lineterminator="\n")
             writer.writerow(next(rows))
-            writer.writerows(row for row in rows if row[1] in self.classes)
+            writer.writerows(self._own(rows))
         return folder / self.files.name
+
+    def _own(self, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+        used, place = None if self.used is None else set(self.used.tolist()), 0
+        for row in rows:
+            if row[1] not in self.classes:
+                continue
+            if row[0] != "train" or used is None or place in used:
+                yield row
+            place += row[0] == "train"
 
     def only(self, classes: tuple[int, ...]) -> "Dataset":
         """These classes of it, renumbered from 0 in the order given.
@@ -100,6 +113,16 @@ class Dataset:
             train=self.train.only(classes),
             test=self.test.only(classes),
             digest=hashlib.sha256(f"{self.digest}{list(classes)}".encode()).hexdigest()[: len(self.digest)],
+        )
+
+    def shared(self, share: float) -> "Dataset":
+        """With a share of its training images; see `share_of`."""
+        used = share_of(self.train.labels, share)
+        return replace(
+            self,
+            train=Split(self.train.images[used], self.train.labels[used]),
+            digest=hashlib.sha256(f"{self.digest} {share}".encode()).hexdigest()[: len(self.digest)],
+            used=used,
         )
 
 
