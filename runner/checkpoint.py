@@ -1,19 +1,22 @@
-"""Checkpoints: whole or absent, and never a pickle that runs code."""
+"""Checkpoints and weights on disk: whole or absent, and never a pickle that runs code."""
 
-import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from runner.config import ConfigError
 from runner.files import whole
 
+BEGINNING = b"PK\x03\x04"
+"""Of a zip archive, which torch's files are."""
+
 
 class BadCheckpoint(ConfigError):
-    """A file that is no whole checkpoint of this run."""
+    """A file that is no whole checkpoint of this run, or has no weights."""
 
 
 def save(content: Mapping[str, Any], path: Path) -> None:
@@ -32,16 +35,58 @@ def load(path: Path, identity: str) -> dict[str, Any] | None:
         return None
     try:
         content = _opened(path)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    except BadCheckpoint as problem:
         remedy = "without this file the run begins again; fresh=true starts over"
-        raise BadCheckpoint(f"{path} is not a whole checkpoint ({reason}); {remedy}") from problem
+        raise BadCheckpoint(f"{path} is not a whole checkpoint ({problem}); {remedy}") from problem
     if not isinstance(content, dict) or content.get("identity") != identity:
         raise BadCheckpoint(f"{path} belongs to another configuration; fresh=true starts over")
     return content
 
 
+def weights_in(path: Path) -> dict[str, Tensor]:
+    """The weights of a network by name, on the CPU, as its evaluations have them.
+
+    Args:
+        path: a file of weights, or a checkpoint of any run: its averaged weights if it has some (`train.ema`), else
+            those that are trained.
+
+    Raises:
+        BadCheckpoint: the file is missing, damaged or foreign.
+    """
+    try:
+        content = _opened(path)
+    except BadCheckpoint as problem:
+        raise BadCheckpoint(f"{path} is no whole file of weights ({problem})") from problem
+    if isinstance(content, dict) and "identity" in content:
+        content = content.get("averaged") or content.get("network")
+    if not isinstance(content, dict) or not content or not all(map(_is_weight, content.items())):
+        raise BadCheckpoint(f"{path} has no weights by name")
+    return content
+
+
+def _is_weight(named: tuple[Any, Any]) -> bool:
+    return isinstance(named[0], str) and isinstance(named[1], Tensor)
+
+
 def _opened(path: Path) -> Any:
-    if not zipfile.is_zipfile(path):  # torch reads bare pickles too, with warnings and errors of every kind
-        raise pickle.UnpicklingError("it is no zip archive, which torch's files are")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """What is in a file, read with nothing in it executed.
+
+    Its checksums are compared, which torch does not do; and torch is not asked about what is no archive: bare
+    pickles and tars, which it reads too.
+
+    Raises:
+        BadCheckpoint: with the reason alone.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(BEGINNING)) != BEGINNING:
+                raise BadCheckpoint("it is no zip archive, which torch's files are")
+        with zipfile.ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise BadCheckpoint(f"{damaged} in it is damaged")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except BadCheckpoint:
+        raise
+    except Exception as problem:  # a file made for it can bring zipfile and torch to raise anything
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise BadCheckpoint(reason) from problem

@@ -1,16 +1,17 @@
 """The course of a run: what has come of it so far, and how that outlives the process."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from runner import checkpoint
+from runner import checkpoint, flat
 from runner.build import Parts
 from runner.config import RunConfig
 from runner.pictures import Activations
-from runner.stack import Member, Memory, Stack, State
+from runner.stack import WEIGHTS, Member, Memory, Stack, State
 
 
 @dataclass
@@ -41,23 +42,42 @@ def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Memory 
     parts.network.load_state_dict(saved["network"])
     state = State(saved["step"], saved["totals"], saved["diverged"])
     course = Course(state, saved["history"], saved["layers"], saved["seconds"], saved["training_seconds"])
-    return course, Memory(saved["memory"], saved.get("average", {}))
+    return course, Memory(saved["memory"], _average(parts.network, saved["averaged"]))
 
 
 def save(path: Path, stack: Stack, member: Member, course: Course) -> None:
     """Makes a checkpoint of a run in a stack: of the weights that are trained, and of their average beside them."""
-    memory = stack.memory(member)
+    memory, network = stack.memory(member), member.parts.network
+    trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     content = {
         "identity": member.config.identity,
         "step": course.state.step,
         "totals": course.state.totals,
         "diverged": course.state.diverged,
-        "network": {name: tensor.clone() for name, tensor in member.parts.network.state_dict().items()},
+        "network": trained,
         "memory": memory.vectors,
-        "average": dict(memory.average),
+        "averaged": _averaged(network, memory.average, trained),
         "history": course.history,
         "layers": course.layers,
         "seconds": course.seconds,
         "training_seconds": course.training_seconds,
     }
     checkpoint.save(content, path)
+
+
+def _averaged(
+    network: nn.Module, average: Mapping[str, Tensor], trained: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """A run's averages in place of what is trained, by the network's names, from which others can start."""
+    if not average:
+        return {}
+    statistics = {name: tensor for name, tensor in average.items() if name != WEIGHTS}
+    return {**trained, **flat.by_name(network, average[WEIGHTS]), **statistics}
+
+
+def _average(network: nn.Module, averaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `_averaged`."""
+    if not averaged:
+        return {}
+    statistics = {name: averaged[name] for name in flat.buffers(network)}
+    return {WEIGHTS: flat.vector(network, averaged), **statistics}

@@ -13,7 +13,7 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
     For files of one writer at a time: what a killed writer left beside is overwritten by the next one.
 
     Args:
-        durable: whether the contents are on disk before the file appears.
+        durable: whether the contents are on disk before the file appears, and its name is when the block has ended.
     """
     beside = path.with_name(f".{path.name}.new")
     yield beside
@@ -21,3 +21,14 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
         with beside.open("rb") as written:
             os.fsync(written.fileno())
     beside.replace(path)
+    if durable:
+        _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Brings a folder's names to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -99,18 +99,23 @@ def layout(network: nn.Module) -> Layout:
     return Layout(pieces(network), next(network.parameters()).detach().flatten()[0])
 
 
-def vector(network: nn.Module) -> Tensor:
-    """The parameters, [n]."""
-    named = dict(network.named_parameters())
+def vector(network: nn.Module, values: Mapping[str, Tensor] | None = None) -> Tensor:
+    """The parameters, or such values by their names, as one vector [n]."""
+    named = dict(network.named_parameters()) if values is None else values
     with torch.no_grad():
         return torch.cat([piece.flat(named[piece.name][None])[0] for piece in pieces(network)])
+
+
+def by_name(network: nn.Module, row: Tensor) -> dict[str, Tensor]:
+    """The inverse of `vector`: of a vector [n], views in the parameters' shapes."""
+    return {piece.name: piece.shaped(piece.part(row[None]))[0] for piece in pieces(network)}
 
 
 def view(network: nn.Module, row: Tensor) -> None:
     """Makes the parameters views of a vector [n] that holds their values."""
     named = dict(network.named_parameters())
-    for piece in pieces(network):
-        named[piece.name].data = piece.shaped(piece.part(row[None]))[0]
+    for name, values in by_name(network, row).items():
+        named[name].data = values
 
 
 def buffers(network: nn.Module) -> dict[str, Tensor]:

@@ -6,13 +6,15 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from smuggled import SMUGGLED, Smuggler, archive
 
-from runner.checkpoint import BadCheckpoint, load, save
+from runner.checkpoint import BadCheckpoint, load, save, weights_in
 
 CONTENT: dict[str, Any] = {
     "identity": "abc",
@@ -101,22 +103,16 @@ def test_every_shortened_file_is_refused_with_one_message(tmp_path: Path) -> Non
         assert_refused(path)
 
 
-class Smuggler:
-    """What a pickle that runs code is made of."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (open, (str(self.trace), "w"))
-
-
 FOREIGN = {
     "text": b"no checkpoint at all",
     "zeros": bytes(1000),
     "zip": b"PK\x03\x04" + bytes(100),
     "plain pickle": pickle.dumps({"identity": "abc"}),
     "json": b'{"identity": "abc"}',
+    "zip of another program": archive({"word/document.xml": b"<xml/>"}),
+    "zip that leaves its folder": archive(
+        {"../data.pkl": pickle.dumps({}), "/tmp/data.pkl": b"", "a/version": b"3"}
+    ),
 }
 
 
@@ -126,19 +122,65 @@ def test_a_foreign_file_is_refused_with_one_message(tmp_path: Path, content: byt
     assert_refused(tmp_path / "checkpoint.pt")
 
 
-@pytest.mark.parametrize("how", ["torch", "pickle"])
-def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("how", SMUGGLED.values(), ids=SMUGGLED)
+def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, how: Callable[[Any, Path], None]) -> None:
     path, trace = tmp_path / "checkpoint.pt", tmp_path / "trace"
-    content = {"identity": "abc", "step": Smuggler(trace)}
-    if how == "torch":
-        torch.save(content, path)
-    else:
-        path.write_bytes(pickle.dumps(content))
+    how({"identity": "abc", "step": Smuggler(trace)}, path)
     assert_refused(path)
+    with pytest.raises(BadCheckpoint):
+        weights_in(path)
     assert not trace.exists()
-    if how == "torch":
-        with torch.load(path, weights_only=False)["step"]:
-            assert trace.exists()  # it would have been run
+
+
+@pytest.mark.parametrize("how", ["torch", "torch, as it was before 1.6", "zip like torch's"])
+def test_such_code_would_be_run_by_whoever_trusts_the_file(tmp_path: Path, how: str) -> None:
+    path, trace = tmp_path / "checkpoint.pt", tmp_path / "trace"
+    SMUGGLED[how]({"identity": "abc", "step": Smuggler(trace)}, path)
+    with torch.load(path, weights_only=False)["step"]:
+        assert trace.exists()
+
+
+def test_every_changed_byte_of_a_weight_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save(CONTENT, path)
+    whole, weight = bytearray(path.read_bytes()), CONTENT["network"]["weight"].numpy().tobytes()
+    whole[whole.index(weight) + 5] ^= 1
+    path.write_bytes(whole)
+    assert_refused(path)
+
+
+NETWORK = {"dense.weight": torch.ones(2, 3), "dense.bias": torch.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        NETWORK,
+        {"identity": "abc", "network": NETWORK, "averaged": {}},
+        {"identity": "abc", "network": {"dense.weight": torch.zeros(1)}, "averaged": NETWORK},
+    ],
+    ids=["weights", "checkpoint", "checkpoint with averages"],
+)
+def test_the_weights_of_a_file_are_those_its_evaluations_had(tmp_path: Path, content: Any) -> None:
+    save(content, tmp_path / "file.pt")
+    found = weights_in(tmp_path / "file.pt")
+    assert found.keys() == NETWORK.keys()
+    torch.testing.assert_close(found, NETWORK)
+
+
+WITHOUT_WEIGHTS = [{}, {"identity": "abc"}, {"step": 7}, [1, 2], torch.zeros(3), {1: torch.zeros(1)}]
+
+
+@pytest.mark.parametrize("content", WITHOUT_WEIGHTS, ids=repr)
+def test_a_file_without_weights_by_name_has_none(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "file.pt")
+    with pytest.raises(BadCheckpoint, match="file.pt has no weights by name"):
+        weights_in(tmp_path / "file.pt")
+
+
+def test_a_file_of_weights_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadCheckpoint, match="file.pt is no whole file of weights"):
+        weights_in(tmp_path / "file.pt")
 
 
 @pytest.mark.parametrize("content", [{"identity": "other"}, {"step": 7}, [1, 2], torch.zeros(3)], ids=repr)
