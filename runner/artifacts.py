@@ -16,6 +16,7 @@ from runner.build import Parts
 from runner.choose import choose
 from runner.config import RunConfig
 from runner.course import Course
+from runner.interface import Interface
 from runner.losses import probabilities
 from runner.track import Tracker
 
@@ -36,12 +37,28 @@ def leave_artifacts(
     """
     weights = {name: tensor.cpu() for name, tensor in parts.network.state_dict().items()}
     checkpoint.save(weights, folder / "weights.pt")
+    interface(config, parts).write(folder / "model.json")
     _numbers(parts, course, logits, folder)
     if config.track.pictures:
         _of_training(config, parts, course, folder)
         _of_predictions(parts, logits, folder)
     for file in sorted(folder.iterdir()):
         tracker.artifact(file, "pictures" if file.suffix == ".svg" else "")
+
+
+def interface(config: RunConfig, parts: Parts) -> Interface:
+    """What its network takes and gives."""
+    height, width, channels = parts.test.images.shape[1:]
+    return Interface(
+        classes=parts.classes,
+        channels=channels,
+        height=height,
+        width=width,
+        resize=config.data.resize,
+        scale=config.data.scale,
+        mean=tuple(parts.scale.mean.flatten().tolist()),
+        deviation=tuple(parts.scale.deviation.flatten().tolist()),
+    )
 
 
 def confusion(parts: Parts, logits: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:

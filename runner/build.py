@@ -18,6 +18,7 @@ from runner.initializers import Images, initialize
 from runner.models import MODELS
 from runner.models.network import Shape
 from runner.optim import OPTIMIZERS, Rule
+from runner.scale import Scale
 from runner.schedules import SCHEDULES, Numbers
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
@@ -53,7 +54,7 @@ class Parts:
         network: with its initial weights.
         rule: the optimizer; its learning rate is `rule.lr * factors(at_steps)`.
         factors: the schedule.
-        scale: from float images [..., channels, height, width] on the 0..255 scale to the network's input.
+        scale: from pixels to the network's input.
         exact: the precision of weights, optimizer and loss.
         compute: the precision of the layers.
         batch: images a step.
@@ -64,7 +65,7 @@ class Parts:
     network: nn.Module
     rule: Rule
     factors: Callable[[Numbers], Numbers]
-    scale: Callable[[Tensor], Tensor]
+    scale: Scale
     training: Examples
     validation: Examples
     test: Examples
@@ -278,14 +279,11 @@ def _split(whole: Examples, config: RunConfig) -> tuple[Examples, Examples]:
     return replace(whole, which=parts[0]), replace(whole, which=parts[1])
 
 
-def _scale(config: RunConfig, training: Examples) -> Callable[[Tensor], Tensor]:
+def _scale(config: RunConfig, training: Examples) -> Scale:
     """The same for every seed, so of all training images, those held out included."""
-    if config.data.scale == "raw":
-        return lambda images: images
-    if config.data.scale == "symmetric":
-        return lambda images: images / 127.5 - 1
-    mean, deviation = _moments(training)
-    return lambda images: (images - mean.to(images)) / deviation.to(images)
+    if config.data.scale == "standard":
+        return Scale("standard", *_moments(training))
+    return Scale.fixed(config.data.scale, training.images.shape[-1], training.which.device)
 
 
 @functools.lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ from runner import config
 from runner.track.code import difference
 from runner.track.environment import Environment, environment
 from runner.track.facts import DatasetFacts, Facts
+from runner.track.fetch import fetch
 from runner.track.memory import MemoryTracker
 from runner.track.mlflow import MlflowTracker
 from runner.track.page import Curve, Page, Pages
@@ -36,6 +37,7 @@ __all__ = [
     "Tracker",
     "difference",
     "environment",
+    "fetch",
     "mark",
     "open_tracker",
     "preload",

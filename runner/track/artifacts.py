@@ -1,9 +1,12 @@
 """Where a run's files go."""
 
+import atexit
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -17,6 +20,9 @@ class Artifacts(Protocol):
 
     def read(self, name: str) -> str:
         """The text of a file that is there, its line ends as they are."""
+
+    def here(self, names: Iterable[str]) -> Path:
+        """A folder of this machine that has these files, which are there."""
 
     def keep(self, path: Path, folder: str) -> None:
         """A copy of the file at `path`, in a folder of the run's."""
@@ -36,6 +42,9 @@ class Folder(Artifacts):
 
     def read(self, name: str) -> str:
         return (self._folder / name).read_bytes().decode(errors="replace")
+
+    def here(self, names: Iterable[str]) -> Path:
+        return self._folder
 
     def keep(self, path: Path, folder: str) -> None:
         shutil.copyfile(path, self._place(Path(folder, path.name)))
@@ -65,6 +74,14 @@ class Repository(Artifacts):
             file = self._repository.download_artifacts(name, beside)  # type: ignore[no-untyped-call]
             return Path(file).read_bytes().decode(errors="replace")
 
+    def here(self, names: Iterable[str]) -> Path:
+        """A copy, which is gone when this process ends."""
+        beside = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, beside, ignore_errors=True)
+        for name in names:
+            self._repository.download_artifacts(name, beside)  # type: ignore[no-untyped-call]
+        return Path(beside)
+
     def keep(self, path: Path, folder: str) -> None:
         self._repository.log_artifact(str(path), folder or None)  # type: ignore[no-untyped-call]
 
@@ -77,4 +94,6 @@ class Repository(Artifacts):
 
 def artifacts(files: str, store: str) -> Artifacts:
     """A run's files, of which the store says that they go to `files`."""
+    if files.startswith("file:///"):
+        files = unquote(files.removeprefix("file://"))
     return Folder(Path(files)) if files.startswith("/") else Repository(files, store)

@@ -1,15 +1,14 @@
 """What a store has of a run: its page, read back."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runner.config import ConfigError
 from runner.track.artifacts import artifacts
-from runner.track.store import existing, resolve
+from runner.track.store import asking, existing, resolve
 from runner.track.system import PREFIX
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ class Page:
         status: how it ended, in MLflow's words.
         config: its resolved configuration as YAML.
         changes: how its code differed from its commit.
+        place: where its files are, as the store says it.
     """
 
     run_id: str
@@ -45,6 +45,7 @@ class Page:
     tags: Mapping[str, str]
     config: str
     changes: str
+    place: str
 
     @property
     def commit(self) -> str:
@@ -77,7 +78,7 @@ class Pages:
             raise ConfigError(
                 f"{run_id!r} is no run's id: that is 32 hexadecimal digits, or the first {SHORTEST} or more of them"
             )
-        with self._asking():
+        with asking(self.uri):
             experiments = {str(one.experiment_id): str(one.name) for one in self._client.search_experiments()}
             found = self._client.search_runs(list(experiments), f"attributes.run_id LIKE '{run_id}%'")
         if not found:
@@ -85,12 +86,12 @@ class Pages:
         if len(found) > 1:
             names = "".join(f"\n{run.info.run_id}  {run.info.run_name}" for run in found)
             raise ConfigError(f"{run_id} is the beginning of several runs' ids:{names}")
-        with self._asking():
+        with asking(self.uri):
             return self._read(found[0], experiments)
 
     def curves(self, run_id: str) -> dict[str, Curve]:
         """All that was measured of a run, but for its speed, by metric."""
-        with self._asking():
+        with asking(self.uri):
             metrics = self._client.get_run(run_id).data.metrics
             return {
                 metric: {point.step: point.value for point in self._client.get_metric_history(run_id, metric)}
@@ -100,7 +101,7 @@ class Pages:
 
     def tag(self, run_id: str, key: str, value: str) -> None:
         """Sets or replaces a run's tag."""
-        with self._asking():
+        with asking(self.uri):
             self._client.set_tag(run_id, key, value)
 
     def _read(self, run: "entities.Run", experiments: Mapping[str, str]) -> Page:
@@ -118,18 +119,5 @@ class Pages:
             tags=run.data.tags,
             config=files.read("config.yaml"),
             changes=files.read("git.diff") if "git.diff" in names else "",
+            place=run.info.artifact_uri,
         )
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """What the store cannot answer is one message."""
-        try:
-            yield
-        except ConfigError:
-            raise
-        except Exception as problem:
-            from mlflow.exceptions import MlflowException
-
-            if not isinstance(problem, MlflowException | OSError):
-                raise
-            raise ConfigError(f"{self.uri} cannot be read: {problem}") from problem

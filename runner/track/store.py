@@ -83,6 +83,21 @@ def existing(uri: str) -> "MlflowClient":
     return connect(uri)
 
 
+@contextmanager
+def asking(uri: str) -> Iterator[None]:
+    """What the store cannot answer is one message."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as problem:
+        from mlflow.exceptions import MlflowException
+
+        if not isinstance(problem, MlflowException | OSError):
+            raise
+        raise ConfigError(f"{uri} cannot be read: {problem}") from problem
+
+
 def prepare(track: Track) -> None:
     """Creates the database and the experiment where they are not there yet.
 

@@ -1,0 +1,64 @@
+"""What was trained, found by its name: a folder, a run, or a model of MLflow's registry."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.config import ConfigError
+from runner.interface import FILES
+from runner.track.artifacts import artifacts
+from runner.track.models import INSIDE, Models
+from runner.track.page import Pages
+from runner.track.store import resolve
+
+KINDS = "a run's id, runs:/ID, a folder, or a registered model as models:/NAME/VERSION or models:/NAME@ALIAS"
+
+
+def fetch(source: str, *, uri: str | None, files: Sequence[str] = FILES) -> Path:
+    """A folder of this machine with these files of what was trained; of a local store it is the store's own.
+
+    Args:
+        source: the id of a finished run or the beginning of one, `runs:/ID`, the folder of such files or of a job,
+            `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+        uri: the store; None for `$MLFLOW_TRACKING_URI`, else mlflow.db in the current folder.
+
+    Raises:
+        ConfigError: there is no such thing, it is not finished, or has not these files.
+    """
+    folder = Path(source).expanduser()
+    if source.startswith("models:"):
+        return _whole(*Models(uri).place(source), resolve(uri), files)
+    if source.startswith("runs:/"):
+        return _of_run(source.removeprefix("runs:/"), uri, files)
+    if folder.is_dir():
+        return _of_folder(folder, files)
+    if "/" in source or not source:
+        raise ConfigError(f"{source!r}: there is no such folder; what was trained is named by {KINDS}")
+    return _of_run(source, uri, files)
+
+
+def _of_run(run_id: str, uri: str | None, files: Sequence[str]) -> Path:
+    pages = Pages(uri)
+    page = pages.find(run_id)
+    if page.status != "FINISHED":
+        raise ConfigError(f"run {page.run_id} ({page.name}) is not finished: it is {page.status} in {pages.uri}")
+    return _whole(page.place, f"run {page.run_id}", pages.uri, files)
+
+
+def _of_folder(folder: Path, files: Sequence[str]) -> Path:
+    """The folder itself, that of the job's page, or what is inside of a registered model's."""
+    if (folder / "run.json").exists():
+        page = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return _of_run(page["run_id"], page["uri"], files)
+    if (folder / "job.json").exists():
+        raise ConfigError(f"the run of {folder} has no page, which would have what it left behind")
+    own = folder / INSIDE if (folder / INSIDE).is_dir() else folder
+    return _whole(str(own.absolute()), str(own), "", files)
+
+
+def _whole(place: str, what: str, uri: str, files: Sequence[str]) -> Path:
+    there = artifacts(place, uri)
+    missing = [name for name in files if name not in there.names()]
+    if missing:
+        raise ConfigError(f"{what} has no {', '.join(missing)}, so it is no finished run of this program's")
+    return there.here(files)
