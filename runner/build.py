@@ -1,7 +1,7 @@
 """From a configuration to what trains: the only order of construction."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from runner.choose import choose
 from runner.config import ConfigError, RunConfig
 from runner.cost import forward_flops
 from runner.data import Dataset, Split
+from runner.depth import frozen, rate_factors, thaw
 from runner.flat import layout
 from runner.initializers import Images, initialize
 from runner.models import MODELS
@@ -60,6 +61,7 @@ class Parts:
         batch: images a step.
         steps: steps of the whole run.
         multiply_adds: of one image's forward pass.
+        frozen: the parameters that are not trained at first, by layer, in the order in which they come to be.
     """
 
     network: nn.Module
@@ -76,6 +78,7 @@ class Parts:
     batch: int
     steps: int
     multiply_adds: int
+    frozen: tuple[tuple[str, ...], ...]
 
     @property
     def parameters(self) -> int:
@@ -104,6 +107,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     if config.train.batch == 1:
         bare(config, shape, classes, torch.device("meta"))
     network = _network(config, dataset, _first_images(config, training, scale)).to(device, exact)
+    still = _freeze(network, config)
     steps = config.steps(len(whole))
     return Parts(
         network=network,
@@ -120,6 +124,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
         batch=config.train.batch,
         steps=steps,
         multiply_adds=_checked_cost(network, config, shape, device),
+        frozen=still,
     )
 
 
@@ -136,6 +141,7 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
     exact = torch.promote_types(compute, torch.float32)
     with torch.device(device):
         network = _made(config, shape, classes).to(exact)
+        still = _freeze(network, config)
         channels, height, width = shape
         images = torch.zeros(config.train.batch, height, width, channels, dtype=torch.uint8)
         labels = torch.zeros(len(images), dtype=torch.int64)
@@ -159,6 +165,7 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
         batch=config.train.batch,
         steps=config.steps(len(images)),
         multiply_adds=_checked_cost(network, config, shape, device),
+        frozen=still,
     )
 
 
@@ -212,6 +219,20 @@ def _made(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
     network: nn.Module = choose(MODELS, config.model)(shape, classes, chosen(config.activation))
     arrange(network, config.activation)
     return network
+
+
+def _freeze(network: nn.Module, config: RunConfig, taken: Collection[str] = ()) -> tuple[tuple[str, ...], ...]:
+    """Freezes what is not trained at first; see `Parts.frozen`."""
+    found = frozen(network, config.finetune, taken)
+    thaw(network, found, 0, config.finetune.unfreeze_every)
+    rate_factors(network, layout(network), config.finetune)  # refuses patterns that mean nothing
+    return found
+
+
+def thawed(parts: Parts, config: RunConfig, step: int) -> Parts:
+    """The parts of a run as it is trained from this step on, of the same network."""
+    thaw(parts.network, parts.frozen, step, config.finetune.unfreeze_every)
+    return replace(parts, rule=choose(OPTIMIZERS, config.optim)(layout(parts.network)))
 
 
 def _shape(dataset: Dataset) -> Shape:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from runner.config import ConfigError
+from runner.config import ConfigError, Finetune
+from runner.flat import Layout
 from runner.models.network import Auxiliary, Network
 from runner.schema import nearest
 
@@ -98,6 +100,87 @@ def stage(layer: str) -> str:
     """The first number in the name of a layer, if it is none of the classifier's."""
     found = re.match(r"(?!dense|classifier|fc)\D*(\d+)", layer)
     return found[1] if found else ""
+
+
+def owners(network: nn.Module) -> dict[str, str]:
+    """The layer, or the auxiliary head, of each parameter, by name; a norm beside a layer is its."""
+    known = {*layers(network), *(name for name, part in network.named_children() if isinstance(part, Auxiliary))}
+    found, owner = {}, ""
+    for name, _ in network.named_parameters():
+        words = name.split(".")
+        above = (".".join(words[:count]) for count in range(1, len(words)))
+        owner = next((path for path in above if path in known), owner)
+        found[name] = owner
+    return found
+
+
+def frozen(network: nn.Module, finetune: Finetune, taken: Collection[str] = ()) -> tuple[tuple[str, ...], ...]:
+    """The parameters that are not trained at first, by layer: the last layer first, auxiliary heads before.
+
+    Args:
+        taken: parameters that are frozen because they came from elsewhere.
+
+    Raises:
+        ConfigError: a pattern means nothing, there is no such layer, or nothing would be left to train.
+    """
+    chosen = {*taken}
+    chosen.update(*matching(network, finetune.freeze, "finetune.freeze"))
+    if finetune.freeze_until is not None:
+        chosen.update(until(network, finetune.freeze_until, "finetune.freeze_until"))
+    owner = owners(network)
+    if len(chosen) == len(owner):
+        raise ConfigError("finetune: every layer is frozen, and nothing is left to train")
+    heads = [name for name in dict.fromkeys(owner.values()) if name not in layers(network)]
+    by_layer = [[name for name in owner if owner[name] == layer] for layer in (*heads, *reversed(layers(network)))]
+    found = (tuple(name for name in names if name in chosen) for names in by_layer)
+    return tuple(names for names in found if names)
+
+
+def thaw(network: nn.Module, frozen: Sequence[Sequence[str]], step: int, every: int | None) -> None:
+    """Makes a network as it is trained from `step` on: a layer of what is frozen thaws after each `every` steps."""
+    since = {name: number * (every or 0) for number, names in enumerate(frozen, start=1) for name in names}
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in since or (every is not None and since[name] <= step))
+    network.since = since  # type: ignore[assignment]
+
+
+def next_thaw(frozen: Sequence[Sequence[str]], step: int, every: int | None) -> int | None:
+    """The first step after `step` from which a layer more is trained; None where there is none."""
+    if every is None or step // every >= len(frozen):
+        return None
+    return (step // every + 1) * every
+
+
+def rate_factors(network: nn.Module, layout: Layout, finetune: Finetune) -> Tensor | None:
+    """What the learning rates of a layout's weights are multiplied by, [size]; None where they are all the same.
+
+    Raises:
+        ConfigError: a pattern means nothing.
+    """
+    if not finetune.rates and finetune.rate_decay is None:
+        return None
+    order, owner = layers(network), owners(network)
+    distance = {layer: len(order) - 1 - place for place, layer in enumerate(order)}
+    factors = {name: (finetune.rate_decay or 1.0) ** distance.get(owner[name], 0) for name in owner}
+    rates = finetune.rates or {}
+    for names, rate in zip(matching(network, [*rates], "finetune.rates"), rates.values(), strict=True):
+        factors.update(dict.fromkeys(names, rate))
+    sizes = [(factors[piece.name], piece.stop - piece.start) for piece in layout.pieces]
+    return torch.cat([layout.like.new_full((size,), factor) for factor, size in sizes])
+
+
+def is_frozen(module: nn.Module) -> bool:
+    """Whether it has parameters, and none of them is trained."""
+    parameters = list(module.parameters())
+    return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+
+def set_training(network: nn.Module, mode: bool) -> None:
+    """As `network.train(mode)`, but for norms that are frozen: those stay in evaluation mode."""
+    network.train(mode)
+    for module in network.modules():
+        if isinstance(module, NORMS) and is_frozen(module):
+            module.eval()
 
 
 def _known(what: str, known: Sequence[str], others: Collection[str] = ()) -> str:

@@ -1,10 +1,15 @@
-"""A network's parameters as one vector, in the order of `network.parameters()`."""
+"""A network's parameters as one vector: those that are trained, and then those that are frozen.
+
+Frozen is what has `requires_grad=False`. What was so and no longer is (see `depth.thaw`) comes behind what was
+trained from the beginning; the network's `since` has the number of its first step, by name. Otherwise the order is
+that of `network.parameters()`.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +25,7 @@ class Piece:
         is_matrix: whether it is the weight of a convolution, a dense layer or attention, and no bias, norm, learned
             slope, scale or position, whatever its dimensions.
         is_last: whether it belongs to the layer that gives the logits, the network's or an auxiliary head's.
+        since: the step from which it is trained; None while it is frozen.
     """
 
     name: str
@@ -27,6 +33,7 @@ class Piece:
     start: int
     is_matrix: bool
     is_last: bool = False
+    since: int | None = 0
 
     @property
     def stop(self) -> int:
@@ -55,13 +62,24 @@ class Piece:
 
 def pieces(network: nn.Module) -> tuple[Piece, ...]:
     """Where each parameter of a network lies."""
-    named = list(network.named_parameters())
+    since = _since(network)
+    named = sorted(network.named_parameters(), key=lambda one: _place(since[one[0]]))
     ends = accumulate((parameter.numel() for _, parameter in named), initial=0)
     last = _last_layers(network)
     return tuple(
-        Piece(name, tuple(p.shape), start, _is_matrix(network, name), name.rpartition(".")[0] in last)
+        Piece(name, tuple(p.shape), start, _is_matrix(network, name), name.rpartition(".")[0] in last, since[name])
         for (name, p), start in zip(named, ends, strict=False)
     )
+
+
+def _place(since: int | None) -> float:
+    return math.inf if since is None else since
+
+
+def _since(network: nn.Module) -> dict[str, int | None]:
+    """From which step on each parameter is trained."""
+    thawed: Mapping[str, int] = getattr(network, "since", {})
+    return {name: thawed.get(name, 0) if p.requires_grad else None for name, p in network.named_parameters()}
 
 
 def _is_matrix(network: nn.Module, parameter: str) -> bool:
@@ -79,14 +97,24 @@ def _last_layers(network: nn.Module) -> set[str]:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """How the parameters of a network lie in its vector, and what holds such vectors.
+    """How parameters of a network lie beside each other in its vector, and what holds such vectors.
 
     Attributes:
+        pieces: where each lies, from the first of them on.
         like: one number, of the vectors' precision and on their device.
+        start: where the first lies in the network's vector.
+        since: the step from which they are trained.
     """
 
     pieces: tuple[Piece, ...]
     like: Tensor
+    start: int = 0
+    since: int = 0
+
+    @property
+    def place(self) -> slice:
+        """Of all of them, in the network's vector."""
+        return slice(self.start, self.start + sum(math.prod(piece.shape) for piece in self.pieces))
 
     @cached_property
     def matrices(self) -> Tensor:
@@ -95,8 +123,33 @@ class Layout:
 
 
 def layout(network: nn.Module) -> Layout:
-    """How a network's parameters lie in its vector."""
-    return Layout(pieces(network), next(network.parameters()).detach().flatten()[0])
+    """Of all parameters that are trained."""
+    trained = tuple(piece for piece in pieces(network) if piece.since is not None)
+    return Layout(trained, next(network.parameters()).detach().flatten()[0])
+
+
+def layouts(network: nn.Module) -> list[Layout]:
+    """Of those that are trained from the same step on, one after the other."""
+    whole, found = layout(network), []
+    for since, alike in groupby(whole.pieces, key=lambda piece: piece.since):
+        own = list(alike)
+        moved = tuple(replace(piece, start=piece.start - own[0].start) for piece in own)
+        found.append(Layout(moved, whole.like, own[0].start, since or 0))
+    return found
+
+
+def named(layout: Layout, vectors: Tensor) -> dict[str, Tensor]:
+    """Vectors [n, size] of a layout as one of each parameter [n, its numbers], by name."""
+    return {piece.name: piece.part(vectors).clone() for piece in layout.pieces}
+
+
+def joined(layout: Layout, vectors: int, parts: Mapping[str, Tensor]) -> Tensor:
+    """The inverse of `named`, with zeros for what is not there: [vectors, size]."""
+    found = layout.like.new_zeros(vectors, layout.place.stop)
+    for piece in layout.pieces:
+        if piece.name in parts:
+            piece.part(found).copy_(parts[piece.name])
+    return found
 
 
 def vector(network: nn.Module, values: Mapping[str, Tensor] | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from runner.depth import set_training
 from runner.draws import fold, key
 from runner.models.drawn import Drop
 from runner.stack.layers import Layer, Networks, apart, copied
@@ -42,7 +43,7 @@ class Each(Layer):
         return module == self._last or module in self._norms
 
     def train(self, mode: bool = True) -> "Each":
-        self._one[0].train(mode)
+        set_training(self._one[0], mode)
         return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:

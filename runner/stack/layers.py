@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from runner.depth import is_frozen, set_training
 from runner.draws import fold, key, uniform
 from runner.flat import buffers
 from runner.models.blocks import Beside, PadChannels, Residual
@@ -137,12 +138,13 @@ class Norm(Layer):
     def setup(self, one: nn.BatchNorm2d) -> None:
         assert one.momentum is not None and one.track_running_stats
         self.momentum, self.eps, self.exact = one.momentum, one.eps, True
+        self.frozen = is_frozen(one)
 
     def forward(self, x: Tensor) -> Tensor:
         held = {name: tensor.flatten() for name, tensor in self.held.items()}
         mean, var = held["running_mean"], held["running_var"]
         weight, bias = held.get("weight"), held.get("bias")
-        return F.batch_norm(x, mean, var, weight, bias, self.training, self.momentum, self.eps)
+        return F.batch_norm(x, mean, var, weight, bias, self.training and not self.frozen, self.momentum, self.eps)
 
 
 class Flatten(Layer):
@@ -241,7 +243,8 @@ class Mapped(Layer):
         self.exact = bool(buffers(one))  # a norm takes its statistics and its input in one precision
 
     def forward(self, x: Tensor) -> Tensor:
-        count, one = self.about.count, self.one[0].train(self.training)
+        count, one = self.about.count, self.one[0]
+        set_training(one, self.training)
         own = x if x.dim() == 3 else apart(x, count).transpose(0, 1)
         dtype = next(iter(self.held.values())).dtype if self.held else own.dtype
         out = torch.vmap(partial(torch.func.functional_call, one))(self.held, (own.to(dtype),))

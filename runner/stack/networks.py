@@ -18,6 +18,7 @@ class Stacked:
     Attributes:
         about: what its layers know of the networks it is called for.
         pieces: where the parameters lie in a network's weights.
+        trained: how many of these are trained.
         buffers: the shapes of the statistics that a network keeps, by name.
         draws: whether something is drawn in the networks.
         auxiliary: the weights of the losses of a network's auxiliary heads.
@@ -39,6 +40,7 @@ class Stacked:
         """
         self.about = Networks(kinds=kinds)
         self.pieces = pieces(one)
+        self.trained = sum(piece.since is not None for piece in self.pieces)
         self.buffers = {name: tuple(buffer.shape) for name, buffer in buffers(one).items()}
         self._compute = compute
         self._root = stacked(one, self.about) if type(one) in COMPOSED else Each(one, self.about, "")
@@ -61,10 +63,10 @@ class Stacked:
         """The gradients of the networks' losses, given their sum (for a vector's, torch imports its compiler).
 
         Returns:
-            In the loss's precision, [n, size].
+            Of the parameters that are trained, in the loss's precision, [n, size of these].
         """
-        gradients = torch.autograd.grad(loss, leaves)
-        parts = [piece.flat(g) for piece, g in zip(self.pieces, gradients, strict=True)]
+        gradients = torch.autograd.grad(loss, leaves[: self.trained])
+        parts = [piece.flat(g) for piece, g in zip(self.pieces, gradients, strict=False)]
         alike = [torch.cat(list(of_one), dim=1) for _, of_one in groupby(parts, key=lambda part: part.dtype)]
         return torch.cat([part.to(loss.dtype) for part in alike], dim=1)
 

@@ -13,8 +13,9 @@ from runner.augment import AUGMENTATIONS, Blend
 from runner.build import Parts
 from runner.choose import choose
 from runner.config import LEARNED, Choice, RunConfig
+from runner.depth import rate_factors
 from runner.draws import Draw
-from runner.flat import layout
+from runner.flat import layout, layouts
 from runner.losses import LOSSES, Mixture
 from runner.optim import OPTIMIZERS
 from runner.stack.average import WEIGHTS, Averages
@@ -42,7 +43,8 @@ class Shared:
         clips: whether some run has its gradient clipped.
         averages: whether some run has its weights averaged.
         optim, augment: what they chose.
-        layout: of the weights in a row.
+        layouts: of the weights in a row that are trained, by the step from which they are.
+        rate_factors: what the changes of these weights are multiplied by, [trained]; None for nothing.
         made: makes the program of a function; see `Train.compile`.
     """
 
@@ -64,8 +66,11 @@ class Shared:
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
         self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])
-        self.layout = layout(parts.network)
-        self._vectors = max(choose(OPTIMIZERS, config.optim)(self.layout).vectors for config in configs)
+        self.layouts = layouts(parts.network)
+        whole = layout(parts.network)
+        self._trained = whole.place.stop
+        self.rate_factors = rate_factors(parts.network, whole, configs[0].finetune)
+        self._vectors = max(choose(OPTIMIZERS, config.optim)(whole).vectors for config in configs)
         self._records = max(config.track.records for config in configs)
 
     @property
@@ -108,7 +113,7 @@ class Shared:
         whole = partial(torch.zeros, dtype=torch.int64, device=parts.device)
         rows = {
             "weights": numbers((size, parts.parameters)),
-            "memory": numbers((size, self._vectors, parts.parameters)),
+            "memory": numbers((size, self._vectors, self._trained)),
             "loss": numbers((size,)),
             "smoothing": numbers((size,)),
             "clip": numbers((size, 1)) + torch.inf,

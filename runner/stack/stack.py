@@ -85,6 +85,7 @@ class Stack:
     def put(self, member: Member, memory: Memory | None = None) -> None:
         """Gives a run a free place; it goes on from its state, and from what it remembers if it has begun."""
         place, rows, state = self.members.index(None), self.rows, member.state
+        assert flat.pieces(member.parts.network) == self._shared.networks.pieces, "other weights are trained"
         rows["weights"][place] = flat.vector(member.parts.network)
         for name, buffer in flat.buffers(member.parts.network).items():
             self._buffers[name][place] = buffer

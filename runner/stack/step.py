@@ -4,6 +4,8 @@ It reads and changes the stack's rows in place, and never waits for the device: 
 replayed (see `program.py`).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -31,10 +33,9 @@ class Step:
         self.tick = torch.zeros(1, dtype=torch.int64, device=device)
         images = shared.parts.training.images
         self.feed = None if shared.resident else Feed(images, (size, shared.batch), device)
-        self._rules: list[Rule] = [make(shared.layout) for make in shared.optim.functions()]
+        self._rules: list[list[Rule]] = [[make(one) for make in shared.optim.functions()] for one in shared.layouts]
         self._augmentations = shared.augment.functions()
         self._ahead = Ahead(shared.parts, size, self._purposes())
-        self._memory = rows["memory"].unbind(1)
         self._buffers = part(rows, "buffer")
         self._averages = averages(rows)
         self._fetched, self._updated, self._counted = map(shared.made, (self._batch, self._update, self._count))
@@ -67,7 +68,9 @@ class Step:
         networks.about.activations = self._shared.activations(rows["activation"])
         if networks.draws:
             networks.about.keys = draws.fold(rows["key.dropout"], step)
-        leaves = [leaf.detach().requires_grad_() for leaf in networks.leaves(rows["weights"])]
+        leaves = [leaf.detach() for leaf in networks.leaves(rows["weights"])]
+        for leaf in leaves[: networks.trained]:
+            leaf.requires_grad_()
         logits, *others = networks.heads(networks(images, leaves, self._buffers).to(self._shared.parts.exact))
         losses = self._shared.loss(logits, labels, rows["smoothing"], mixed)
         total = losses
@@ -100,12 +103,24 @@ class Step:
         return shorter
 
     def _update(self, gradient: Tensor, rates: Tensor, numbers: Tensor) -> None:
-        """Every run's weights and optimizer; with several kinds of optimizer each run takes its own's result."""
-        kept = [self._rows["weights"], *self._memory]
-        if len(self._rules) == 1:
-            return self._rules[0].update(kept[0], kept[1:], gradient, rates, numbers)
+        """Every run's weights, of those that are trained, and optimizer."""
+        trained = self._rows["weights"][:, : gradient.shape[1]]
+        factors = self._shared.rate_factors
+        before = None if factors is None else trained.clone()
+        for layout, rules in zip(self._shared.layouts, self._rules, strict=True):
+            kept = [vectors[:, layout.place] for vectors in (trained, *self._rows["memory"].unbind(1))]
+            self._update_by(rules, kept, gradient[:, layout.place], rates, numbers - layout.since)
+        if factors is not None and before is not None:
+            trained.copy_(torch.lerp(before, trained, factors.expand_as(trained)))
+
+    def _update_by(
+        self, rules: Sequence[Rule], kept: list[Tensor], gradient: Tensor, rates: Tensor, numbers: Tensor
+    ) -> None:
+        """Some weights of every run, and their optimizer; of several kinds each run takes its own's result."""
+        if len(rules) == 1:
+            return rules[0].update(kept[0], kept[1:], gradient, rates, numbers)
         before = [tensor.clone() for tensor in kept]
-        for rule, mask in zip(self._rules, masks(self._rows["optim.kind"], len(self._rules)), strict=True):
+        for rule, mask in zip(rules, masks(self._rows["optim.kind"], len(rules)), strict=True):
             after = [tensor.clone() for tensor in before]
             rule.update(after[0], after[1:], gradient, rates, numbers)
             for tensor, new in zip(kept, after, strict=True):
