@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from runner import checkpoint, flat
-from runner.build import Parts
+from runner.build import Parts, thawed
 from runner.config import RunConfig
 from runner.pictures import Activations
 from runner.stack import WEIGHTS, Member, Memory, Stack, State
@@ -31,18 +31,20 @@ class Course:
     test_logits: Tensor | None = None
 
 
-def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Course, Memory | None]":
+def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Parts, Course, Memory | None]":
     """The course of a run so far, and what it remembers; of a new one where there is no checkpoint.
 
-    The network of `parts` gets the weights of the checkpoint.
+    The network of `parts` gets the weights of the checkpoint, and what is trained from there on is thawed.
     """
     saved = checkpoint.load(path, config.identity)
     if saved is None:
-        return Course(State(0, torch.zeros(3, dtype=torch.float64))), None
+        return parts, Course(State(0, torch.zeros(3, dtype=torch.float64))), None
     parts.network.load_state_dict(saved["network"])
     state = State(saved["step"], saved["totals"], saved["diverged"])
     course = Course(state, saved["history"], saved["layers"], saved["seconds"], saved["training_seconds"])
-    return course, Memory(saved["memory"], _average(parts.network, saved["averaged"]))
+    parts = thawed(parts, config, course.state.step)
+    vectors = flat.joined(flat.layout(parts.network), parts.rule.vectors, saved["memory"])
+    return parts, course, Memory(vectors, _average(parts.network, saved["averaged"]))
 
 
 def save(path: Path, stack: Stack, member: Member, course: Course) -> None:
@@ -55,7 +57,7 @@ def save(path: Path, stack: Stack, member: Member, course: Course) -> None:
         "totals": course.state.totals,
         "diverged": course.state.diverged,
         "network": trained,
-        "memory": memory.vectors,
+        "memory": flat.named(flat.layout(network), memory.vectors),
         "averaged": _averaged(network, memory.average, trained),
         "history": course.history,
         "layers": course.layers,

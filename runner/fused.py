@@ -20,7 +20,7 @@ from runner.config import RunConfig
 from runner.job import BUSY, PATIENCE, Busy, Done, Job, Order
 from runner.machine import cores
 from runner.probe import out_of_memory, places
-from runner.run import Running, opened
+from runner.run import Running, opened, train_alone
 from runner.stack import Member, Stack
 from runner.stop import Stop
 from runner.train import Record, train
@@ -85,6 +85,8 @@ class Crew:
         if first is None:
             return
         own = first.running.config
+        if own.finetune.unfreeze_every is not None:  # it is another stack from time to time
+            return self._train_alone(first)
         configs = [own, *(config for one in self._waiting if (config := one.order.config).family == own.family)]
         size = 1
         try:
@@ -108,6 +110,15 @@ class Crew:
             self._fill(stack)
         for member in list(self._running):
             self._end(member)
+
+    def _train_alone(self, seat: "Seat") -> None:
+        try:
+            train_alone(seat.running, self.stop)
+        except Exception as problem:  # a failed trial is a result
+            self._close(seat, problem)
+        else:
+            self.office.submit(self._finish, seat)
+        self._clear()
 
     def _clear(self) -> None:
         """Lets go of the stack that was: the next one is of another shape, and its speed may be measured."""

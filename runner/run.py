@@ -19,6 +19,7 @@ from runner.build import Parts, build
 from runner.config import RunConfig
 from runner.course import Course, begin, save
 from runner.data import Dataset, load_for
+from runner.depth import next_thaw, owners
 from runner.describe import facts
 from runner.footprint import fitting
 from runner.job import Done, Job, Order, Result, Status
@@ -69,12 +70,21 @@ def run(
     torch.set_num_threads(order.config.threads or cores())
     keep_memory()
     with opened(job, order, watch=watch, patience=patience, device=device, anew=anew) as running:
+        train_alone(running, stop)
+        return running.finish()
+
+
+def train_alone(running: "Running", stop: Callable[[], bool]) -> None:
+    """Trains a run to where it is to go: as a stack of one, and another one from where more of it is trained."""
+    while True:
         stack = Stack(running.parts, [running.config], 1)
         running.join(stack)
         for _, records in train(stack, stop=stop):
             running.tell(records)
         running.leave()
-        return running.finish()
+        if not running.thaws:
+            return
+        running.thaw()
 
 
 @contextlib.contextmanager
@@ -97,7 +107,7 @@ def opened(
         if not job.has(order):
             job.give(order)
         job.reopen(fresh=config.fresh)
-        course, memory = begin(job.checkpoint, parts, config)
+        parts, course, memory = begin(job.checkpoint, parts, config)
         with open_tracker(config.track) as tracker:
             running = Running(job, order, dataset, parts, course, memory, tracker, watch)
             running.start()
@@ -159,7 +169,10 @@ class Running:
 
     def join(self, stack: Stack) -> Member:
         """Takes a place in a stack; the clock runs from here."""
-        self._stack, self.member = stack, Member(self.parts, self.config, self.course.state, self.order.until)
+        step, every = self.course.state.step, self.config.finetune.unfreeze_every
+        pauses = [at for at in (self.order.until, next_thaw(self.parts.frozen, step, every)) if at is not None]
+        self._stack = stack
+        self.member = Member(self.parts, self.config, self.course.state, min(pauses, default=None))
         stack.put(self.member, self.memory)
         self.memory = None
         self._before, self._began = self.course.seconds, time.monotonic()
@@ -192,6 +205,20 @@ class Running:
             self.course.test_logits = again.test_logits
         self._stack.take(self.member)
         del self._stack  # of which the next stack may want the memory
+
+    @property
+    def thaws(self) -> bool:
+        """Whether it stopped only because more of its network is trained from here on."""
+        return self.member.paused and self.course.state.step != self.order.until
+
+    def thaw(self) -> None:
+        """Goes on with more of its network, from the checkpoint of its stop."""
+        before = {name for name, parameter in self.parts.network.named_parameters() if parameter.requires_grad}
+        self.parts, self.course, self.memory = begin(self.job.checkpoint, self.parts, self.config)
+        now = [name for name, parameter in self.parts.network.named_parameters() if parameter.requires_grad]
+        owner = owners(self.parts.network)
+        new = dict.fromkeys(owner[name] for name in now if name not in before)
+        self.watch.say(f"step {self.course.state.step}: {', '.join(new)} trained too from here on")
 
     def _clock(self) -> None:
         self.course.seconds = self._before + time.monotonic() - self._began

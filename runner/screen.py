@@ -73,7 +73,7 @@ class Screen:
 
     def begin(self, name: str, step: int, steps: int) -> None:
         self._steps = steps
-        if self.console.is_terminal:
+        if self.console.is_terminal and self._task is None:
             self._task = self._bar.add_task(name, total=steps, completed=step, told="")
             self._bar.start()
 
