@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from runner.config import RunConfig
-from runner.execute.server import Ended, Server
+from runner.execute.server import Ended, Server, Starts
 from runner.job import Job
 from runner.machine import cores
 
@@ -63,16 +63,16 @@ class Fused:
         for crew in self._crews:
             crew.process.join()
 
-    def check(self, configs: Sequence[RunConfig]) -> None:
-        self.server.check(configs)
+    def check(self, configs: Sequence[RunConfig], starts: Starts) -> None:
+        self.server.check(configs, starts)
 
     def open_slots(self, device: str, threads: int) -> str:
         self._gpus = [*self.server.gpus(device)] * self.slots_per_gpu or [None]
         size = "as many as it is good for" if self.slots is None else str(self.slots)
         return f"fused on {len(self._gpus)} {'CPU' if self._gpus == [None] else 'GPU'}: {size} at once"
 
-    def seconds(self, configs: Sequence[RunConfig], threads: int) -> list[tuple[float, float]]:
-        return self.server.seconds(configs, self._gpus, self.slots, cores())
+    def seconds(self, configs: Sequence[RunConfig], starts: Starts, threads: int) -> list[tuple[float, float]]:
+        return self.server.seconds(configs, starts, self._gpus, self.slots, cores())
 
     @property
     def at_once(self) -> int:

@@ -8,7 +8,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Self
 
 from runner.config import RunConfig
-from runner.execute.server import Ended, Server
+from runner.execute.server import Ended, Server, Starts
 from runner.job import Job
 from runner.machine import cores
 
@@ -46,8 +46,8 @@ class Local:
         for running in self._running.values():
             running.process.join()
 
-    def check(self, configs: Sequence[RunConfig]) -> None:
-        self.server.check(configs)
+    def check(self, configs: Sequence[RunConfig], starts: Starts) -> None:
+        self.server.check(configs, starts)
 
     def open_slots(self, device: str, threads: int) -> str:
         gpus = self.server.gpus(device)
@@ -55,8 +55,8 @@ class Local:
         self._free = list(islice(cycle(gpus or [None]), self.slots or at_once))
         return f"{len(self._free)} at once"
 
-    def seconds(self, configs: Sequence[RunConfig], threads: int) -> list[tuple[float, float]]:
-        return self.server.seconds(configs, self._free, 1, threads)
+    def seconds(self, configs: Sequence[RunConfig], starts: Starts, threads: int) -> list[tuple[float, float]]:
+        return self.server.seconds(configs, starts, self._free, 1, threads)
 
     @property
     def at_once(self) -> int:

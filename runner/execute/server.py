@@ -7,14 +7,14 @@ machine's state to itself, and takes nothing with it when it dies. CUDA is first
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 from runner.config import ConfigError, RunConfig
 from runner.job import Job
@@ -36,6 +36,10 @@ class Ended:
     begun: bool = True
 
 
+Starts: TypeAlias = Mapping[str, RunConfig]
+"""The configurations whose weights others start from, by what these say in `weights.from`."""
+
+
 class Executor(Protocol):
     """Where the jobs of a sweep run: the seam between a controller and processes or machines."""
 
@@ -45,8 +49,8 @@ class Executor(Protocol):
     def __exit__(self, *exception: object) -> None:
         """Lets what still runs make its checkpoints, and waits for it."""
 
-    def check(self, configs: Sequence[RunConfig]) -> None:
-        """Builds every configuration once.
+    def check(self, configs: Sequence[RunConfig], starts: Starts) -> None:
+        """Builds every configuration once; those that start from another one on its initial weights.
 
         Raises:
             ConfigError: with all problems, a line each.
@@ -55,7 +59,7 @@ class Executor(Protocol):
     def open_slots(self, device: str, threads: int) -> str:
         """Decides how many jobs run at once, and where; says so in a few words."""
 
-    def seconds(self, configs: Sequence[RunConfig], threads: int) -> list[tuple[float, float]]:
+    def seconds(self, configs: Sequence[RunConfig], starts: Starts, threads: int) -> list[tuple[float, float]]:
         """How long a step and an evaluation of each take, as one of so many slots, measured now."""
 
     @property
@@ -108,9 +112,9 @@ class Server:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def check(self, configs: Sequence[RunConfig]) -> None:
+    def check(self, configs: Sequence[RunConfig], starts: Starts) -> None:
         """See `Executor`."""
-        problems = self._ask("problems", list(configs))
+        problems = self._ask("problems", list(configs), dict(starts))
         if problems:
             raise ConfigError("\n".join(problems))
 
@@ -133,10 +137,15 @@ class Server:
         return [_visible(number) for number in chosen]
 
     def seconds(
-        self, configs: Sequence[RunConfig], gpus: Sequence[str | None], together: int | None, threads: int
+        self,
+        configs: Sequence[RunConfig],
+        starts: Starts,
+        gpus: Sequence[str | None],
+        together: int | None,
+        threads: int,
     ) -> list[tuple[float, float]]:
         """See `Executor`: measured at once for each of the `gpus`, or `None` for a process on the CPU."""
-        asked = [("paces", list(configs), gpu, together, threads) for gpu in gpus]
+        asked = [("paces", list(configs), dict(starts), gpu, together, threads) for gpu in gpus]
         answers = list(zip(*self._ask_all(asked), strict=True))
         return [(fmean(p.step for p in of), fmean(p.evaluation for p in of)) for of in answers]
 

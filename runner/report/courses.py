@@ -62,28 +62,25 @@ def curves(found: Sequence[Course]) -> str:
     axes = _axes(found)
     for place, one in enumerate(found):
         x = np.asarray(one.steps)
-        axes.band(x, np.asarray(one.low), np.asarray(one.high), fill=_colour(place), opacity=0.12)
+        axes.band(x, np.asarray(one.low), np.asarray(one.high), fill=colour(place), opacity=0.12)
     for place, one in reversed(list(enumerate(found))):
         across, down = axes.across(np.asarray(one.steps)).tolist(), axes.down(np.asarray(one.mean)).tolist()
-        dashed = place >= len(COLOURS)
-        axes.page.line(across, down, colour=_colour(place), width=2, dashed=dashed, hint=one.name)
-        axes.page.dot(across[-1], down[-1], colour=_colour(place), radius=3)
+        axes.page.line(across, down, colour=colour(place), width=2, dashed=dashed(place), hint=one.name)
+        axes.page.dot(across[-1], down[-1], colour=colour(place), radius=3)
     axes.frame()
     axes.label_x("step", below=42, size=SIZE)
     return axes.page.inline(f"test accuracy over steps of {len(found)} cells")
 
 
-def legend(found: Sequence[Course]) -> str:
-    """The colours, names and last points of `curves`."""
-    items = []
-    for place, one in enumerate(found):
+def legend(items: Sequence[tuple[str, str]]) -> str:
+    """The colours of lines, with their names and what is told of each."""
+    lines = []
+    for place, (name, told) in enumerate(items):
         swatch = Page(26, 10)
-        swatch.line((0, 26), (5, 5), colour=_colour(place), width=3, dashed=place >= len(COLOURS))
-        items.append(
-            f"<li>{swatch.inline(one.name)}<span>{escaped(one.name)}</span>"
-            f"<span>{100 * one.mean[-1]:.1f}</span></li>"
-        )
-    return '<ul class="legend">\n' + "\n".join(items) + "\n</ul>"
+        swatch.line((0, 26), (5, 5), colour=colour(place), width=3, dashed=dashed(place))
+        beside = f"<span>{escaped(told)}</span>" if told else ""
+        lines.append(f"<li>{swatch.inline(name)}<span>{escaped(name)}</span>{beside}</li>")
+    return '<ul class="legend">\n' + "\n".join(lines) + "\n</ul>"
 
 
 def all_tried(complete: Sequence[Course], given_up: Sequence[Course], chosen: Sequence[Course]) -> str:
@@ -125,8 +122,14 @@ def _axes(found: Sequence[Course]) -> Axes:
     return axes
 
 
-def _colour(place: int) -> str:
+def colour(place: int) -> str:
+    """Of a line, by its place among them."""
     return COLOURS[place % len(COLOURS)]
+
+
+def dashed(place: int) -> bool:
+    """Whether a line is: the second one of its colour."""
+    return place >= len(COLOURS)
 
 
 def _thinned(steps: list[int]) -> list[int]:

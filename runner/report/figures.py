@@ -58,7 +58,8 @@ def differences(findings: Findings, rows: Sequence[Row], names: Mapping[str, str
     for place, row in enumerate(rows):
         of, middle = row.comparison, _middle(axes, place)
         if of is None or of.difference is None:
-            _label(axes, place, names[row.cell.name], "baseline" if findings.baseline(row) else "no pairs yet")
+            why = "baseline" if findings.baseline(row) else "no pairs yet" if row.against else "not compared"
+            _label(axes, place, names[row.cell.name], why)
             continue
         colour = {"better": BLUE, "worse": RED}.get(of.verdict or "", GREY)
         _label(axes, place, names[row.cell.name], f"{100 * of.difference:+.1f}".replace("-", "\N{MINUS SIGN}"))

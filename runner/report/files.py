@@ -7,6 +7,7 @@ from runner.job import PATIENCE, held
 from runner.report.findings import Findings
 from runner.report.html import html
 from runner.report.picture import costs, picture
+from runner.report.swept import over
 from runner.report.table import csv_text, markdown
 
 NAMES = ("report.md", "report.csv", "report.png", "report.html")
@@ -29,6 +30,6 @@ def write(findings: Findings, folder: Path) -> None:
 def _draw(findings: Findings, title: str, file: Path) -> None:
     rows, page = findings.rows(), findings.plan.page
     if page.compares_accuracy:
-        picture(rows, title, findings.caption(), file)
+        picture(rows, title, findings.caption(), file, over=over(findings, rows))
     else:
         costs(rows, page.objectives[0], title, findings.caption(), file)

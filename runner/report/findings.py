@@ -6,8 +6,10 @@ from statistics import fmean
 
 from runner.config import RunConfig
 from runner.job import Result
+from runner.report.words import ANSWERS
 from runner.sweep.baseline import is_baseline, others
 from runner.sweep.confirm import chosen, front, ranked, reached_by
+from runner.sweep.curve import lines, reference
 from runner.sweep.page import Claim
 from runner.sweep.plan import Cell, Plan, Trial
 from runner.sweep.statistics import Comparison, Summary, compare_pairs, summary
@@ -98,6 +100,20 @@ class Findings:
         """Whether others are compared with this one."""
         return is_baseline(self.plan.page, self.plan.words(row.cell)) and row.against is None
 
+    def lines(self, rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
+        """The rows on the lines of the page's figure, by the value of the swept key; none without a figure."""
+        if self.plan.page.curve is None:
+            return {}
+        by_cell = {row.cell: row for row in rows}
+        found = lines(self.plan.page.curve, list(by_cell))
+        return {line.name: {value: by_cell[cell] for value, cell in line.cells} for line in found}
+
+    def level(self, rows: Sequence[Row]) -> Row | None:
+        """The row that the figure is drawn beside."""
+        curve = self.plan.page.curve
+        cell = None if curve is None else reference(curve, [row.cell for row in rows])
+        return next((row for row in rows if row.cell == cell), None)
+
     def trials(self, row: Row) -> list[Trial]:
         """The runs that a row of `rows` is of."""
         return self.plan.confirmations(row.cell) if self.plan.page.confirm else self.plan.of(row.cell)
@@ -119,6 +135,12 @@ class Findings:
         first = f"Not finished, runs still to be done: {missing}. " if missing else ""
         if not self.plan.page.compares_accuracy:
             return first + (_measured(rows, self.plan.page.objectives[0]) or "Nothing is known yet.")
+        if self.plan.page.answer is not None and (level := self.level(rows)):
+            runs = {
+                name: {value: row.accuracies for value, row in of.items()} for name, of in self.lines(rows).items()
+            }
+            words = ANSWERS[self.plan.page.answer](runs, level.accuracies, self._resolution(rows))
+            return "\n".join(filter(None, (first.strip(), *words)))
         if told:
             return first + _against(told)
         selects = self.plan.page.selects and not self.plan.page.confirm
@@ -194,15 +216,27 @@ class Findings:
             return rows
         bases = {others(page, words(row.cell)): row for row in reversed(rows) if self.baseline(row)}
         pairs = [(bases.get(others(page, words(row.cell))), row) for row in rows]
-        compared = [(base, row) for base, row in pairs if base is not None and base is not row]
-        results = [trial.job.result() for row in rows for trial in self.trials(row)]
-        resolution = max((1 / result.images for result in results if result and result.images), default=0.0)
-        found = compare_pairs([(base.accuracies, row.accuracies) for base, row in compared], resolution=resolution)
+        compared = [
+            (base, row) for base, row in pairs if base is not None and base is not row and _same_test(base, row)
+        ]
+        pairs_of_runs = [(base.accuracies, row.accuracies) for base, row in compared]
+        found = compare_pairs(pairs_of_runs, resolution=self._resolution([row for _, row in compared]))
         with_them = {
             row.cell: replace(row, against=base.cell, comparison=comparison)
             for (base, row), comparison in zip(compared, found, strict=True)
         }
         return [with_them.get(row.cell, row) for row in rows]
+
+    def _resolution(self, rows: Sequence[Row]) -> float:
+        """The smallest difference that a run of these can show."""
+        results = [trial.job.result() for row in rows for trial in self.trials(row)]
+        return max((1 / result.images for result in results if result and result.images), default=0.0)
+
+
+def _same_test(one: Row, other: Row) -> bool:
+    """Whether their test images are of the same classes: what they reach of others is not compared."""
+    first, second = one.cell.config.data, other.cell.config.data
+    return (first.name, first.classes) == (second.name, second.classes)
 
 
 def _letter(place: int) -> str:

@@ -13,6 +13,7 @@ from runner.report.made import cost, ended_early, made, repeats
 from runner.report.markup import escaped, figure, group, paragraph, section, table
 from runner.report.searched import searched
 from runner.report.sheet import sheet
+from runner.report.swept import swept
 from runner.report.table import answers
 
 
@@ -22,7 +23,7 @@ def html(findings: Findings) -> str:
     return sheet(
         plan.page.question or plan.title,
         _head(findings),
-        section("The answer", _table(findings, rows), _intervals(findings, rows)),
+        section("The answer", swept(findings, rows), _table(findings, rows), _intervals(findings, rows)),
         costs(findings),
         section("Learning curves", _curves(findings, rows)) if findings.plan.page.compares_accuracy else "",
         searched(findings),
@@ -41,7 +42,7 @@ def _head(findings: Findings) -> str:
     parts = (
         paragraph(plan.title, "kicker"),
         title,
-        paragraph(findings.answer(), "answer"),
+        *(paragraph(text, "answer") for text in findings.answer().splitlines()),
         paragraph(going, "going") if _goes_on(findings) else "",
         paragraph(f"Put to the test: {page.claim}" if page.claim else ""),
         paragraph(page.source or "", "note"),
@@ -88,8 +89,9 @@ def _curves(findings: Findings, rows: Sequence[Row]) -> str:
         return ""
     best = found[:MOST_CELLS]
     some = f" The best {len(best)} of {len(found)} cells." if len(best) < len(found) else ""
+    last = [(one.name, f"{100 * one.mean[-1]:.1f}") for one in best]
     told = f"Test accuracy: the mean over the seeds that came so far, from the lowest to the highest run.{some}"
-    return group("curves", figure(curves(best), told + _all_with(common)), legend(best))
+    return group("curves", figure(curves(best), told + _all_with(common)), legend(last))
 
 
 def _all_with(common: str) -> str:

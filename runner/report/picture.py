@@ -4,23 +4,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.report.courses import colour, dashed
 from runner.report.findings import objective_factor, objective_heading
+from runner.report.swept import ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from runner.report.findings import Row
+    from runner.report.swept import Over
 
 BLUE, RED, GREY = "#2f6db5", "#c0392b", "#555555"
 
+TALL = 4.0
+"""Inches of the figure above."""
 
-def picture(rows: "Sequence[Row]", title: str, caption: str, path: Path) -> None:
-    """Draws a line a cell, as a PNG, with those of the documents' claims that are of the same data and length."""
+
+def picture(rows: "Sequence[Row]", title: str, caption: str, path: Path, over: "Over | None" = None) -> None:
+    """Draws a line a cell, as a PNG, with those of the documents' claims that are of the same data and length.
+
+    Args:
+        over: the page's own figure, which is drawn above.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 1.7 + 0.45 * len(rows)), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    height = 1.7 + 0.45 * len(rows)
+    figure = Figure(figsize=(8, height + TALL * (over is not None)), dpi=120, layout="constrained")
+    if over is None:
+        axes = figure.subplots()
+    else:
+        above, axes = figure.subplots(2, height_ratios=(TALL, height))
+        _over(above, over)
     for place, row in enumerate(rows):
         _draw(axes, place, row)
     claims = "; diamond: the documents" if any(row.comparable for row in rows) else ""
@@ -39,6 +54,24 @@ def costs(rows: "Sequence[Row]", objective: str, title: str, caption: str, path:
     axes.barh(range(len(rows)), widths, height=0.5, color=BLUE)
     axes.set_xlabel(objective_heading(objective), fontsize=9)
     _finish(figure, axes, rows, title, caption, path)
+
+
+def _over(axes: "Axes", over: "Over") -> None:
+    """Accuracy over the values of a swept key, with the intervals of the means as bands."""
+    if over.level is not None:
+        mean, low, high = ends(over.level)
+        axes.axhspan(low, high, color=GREY, alpha=0.12, linewidth=0)
+        axes.axhline(mean, color=GREY, linestyle="--", linewidth=1, label=over.level.cell.name)
+    for place, (name, line) in enumerate(over.lines.items()):
+        x, (middle, lows, highs) = [at for at, _ in line], zip(*(ends(row) for _, row in line), strict=True)
+        axes.fill_between(x, lows, highs, color=colour(place), alpha=0.14, linewidth=0)
+        axes.plot(x, middle, "o--" if dashed(place) else "o-", color=colour(place), markersize=4, label=name)
+    axes.set_xticks(*over.across.marks(about=8))
+    axes.set_xlabel(over.across.name, fontsize=9)
+    axes.set_ylabel("test accuracy, %", fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
 
 
 def _finish(figure: "Figure", axes: "Axes", rows: "Sequence[Row]", title: str, caption: str, path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 
 from runner.report.findings import Findings, Row, interval, objective_heading, objective_text, percent
+from runner.report.swept import table as swept
 from runner.screen import took
 from runner.sweep.page import Claim
 from runner.sweep.plan import Cell
@@ -123,8 +124,11 @@ def markdown(findings: Findings) -> str:
     plan = findings.plan
     page = plan.page
     lines = [f"# {plan.title}", ""]
-    for text in (page.question, page.source, f"Claim: {page.claim}" if page.claim else None, findings.answer()):
+    told = findings.answer().splitlines()
+    for text in (page.question, page.source, f"Claim: {page.claim}" if page.claim else None, *told):
         lines += [text, ""] if text else []
+    if over := swept(findings, findings.rows()):
+        lines += [*_pipes(over), ""]
     lines += [*_pipes(answers(findings)), "", findings.caption(), "", HOW, ""]
     if page.selects:
         lines += ["## What was tried", "", *_pipes(tried(findings)), "", SELECTED, ""]

@@ -61,6 +61,7 @@ class Agenda:
         self._plan, self._ended = plan, ended
         self._ready: deque[Task] = deque()
         self._elsewhere: deque[Task] = deque()
+        self._waiting: dict[Path, list[Task]] = {}  # for the end of the job that they start from
         self._courses: dict[str, Course] = {}
         self._undecided: set[str] = set()
         self._since = time.time()
@@ -93,10 +94,10 @@ class Agenda:
         if not self._plan.page.prunes:  # the first seed of every cell before the second of any
             self._ready = deque(sorted(self._ready, key=self._place))
 
-    def _place(self, task: Task) -> tuple[int, int]:
+    def _place(self, task: Task) -> tuple[int, bool, int]:
         """Of runs on the same seed the longest come first, so that no slot is idle while one is left over."""
         seeds = (*self._plan.seeds, *self._plan.confirm_seeds)
-        return seeds.index(task.trial.seed), -task.trial.cell.steps
+        return seeds.index(task.trial.seed), task.trial.cell.start is not None, -task.trial.cell.steps
 
     def _course(self, cell: Cell, study: Study) -> None:
         """A cell is there."""
@@ -118,8 +119,8 @@ class Agenda:
         while True:
             while self._ready:
                 task = self._ready.popleft()
-                if self._reserved(task):
-                    if not self._met(task):
+                if not self._waits(task) and self._reserved(task):
+                    if not (self._met(task) or self._cannot_start(task)):
                         self._begin(task.trial.cell)
                         return task
                     self.done(task)
@@ -137,12 +138,14 @@ class Agenda:
     @property
     def over(self) -> bool:
         """Whether there is nothing more to do, once those have ended that are running."""
-        return self._confirming and not self._ready and not self._elsewhere
+        return self._confirming and not (self._ready or self._elsewhere or self._waiting)
 
     def look_elsewhere(self) -> None:
         """Sees to what other controllers have: takes note of its end, or takes it where they let go of it."""
         self._ready.extend(self._elsewhere)
         self._elsewhere.clear()
+        for folder in [folder for folder in self._waiting if Job(folder).result()]:
+            self._release(folder)
         if self._plan.searches:
             self._take_up()
 
@@ -152,6 +155,29 @@ class Agenda:
         except Busy:
             self._elsewhere.append(task)
             return False
+        return True
+
+    def _waits(self, task: Task) -> bool:
+        """Whether the run starts from one that has not ended; then it is put aside."""
+        start = self._plan.before(task.trial)
+        if start is None or task.trial.job.settled or start.job.finished or self._failed(start.job):
+            return False
+        self._waiting.setdefault(start.job.folder, []).append(task)
+        return True
+
+    def _release(self, folder: Path) -> None:
+        """The runs that start from a job need wait no longer."""
+        self._ready.extendleft(reversed(self._waiting.pop(folder, [])))
+
+    def _cannot_start(self, task: Task) -> bool:
+        """Whether what the run starts from has failed; then it has failed too, and nothing of it is begun."""
+        start = self._plan.before(task.trial)
+        if start is None or start.job.finished:
+            return False
+        result = start.job.result()
+        error = f"it starts from {start.order.name}, which failed: {result.error if result else '?'}"
+        task.trial.job.give(task.trial.order)
+        task.trial.job.end(Result(status="failed", error=error))
         return True
 
     def _met(self, task: Task) -> bool:
@@ -221,6 +247,7 @@ class Agenda:
     def done(self, task: Task) -> None:
         """The run has come as far as it was to go, or has ended: failed, perhaps."""
         task.lock.close()
+        self._release(task.trial.job.folder)
         self._tell(task.trial)
         course = self._courses.get(task.trial.cell.name)
         if course is None or task.trial.confirms:

@@ -74,7 +74,7 @@ def _run(planned: Plan, done: set[Path], page: Page, board: Board, stop: Stop) -
     modules = preload(planned.base.track, going_on=planned.page.prunes)
     with executor(planned.executor, planned.folder, modules) as at_work:
         if planned.base.fresh or planned.unfinished():
-            at_work.check([cell.config for cell in planned.corners or planned.cells])
+            at_work.check([cell.config for cell in planned.corners or planned.cells], planned.starts)
         board.begin(at_work.open_slots(planned.base.device, planned.base.threads or 1))
         prepare(planned.base.track)
         with _joined(planned, page, board), page.opened() as parent:

@@ -36,10 +36,10 @@ def forecast(planned: Plan, board: Board) -> None:
     """
     cells = planned.corners or planned.cells
     with executor(planned.executor, planned.folder, ()) as at_work:
-        at_work.check([cell.config for cell in cells])
+        at_work.check([cell.config for cell in cells], planned.starts)
         slots = at_work.open_slots(planned.base.device, planned.base.threads or 1)
         kinds = {cell.config.family: cell.config for cell in cells}
-        seconds = at_work.seconds(list(kinds.values()), planned.base.threads or 1)
+        seconds = at_work.seconds(list(kinds.values()), planned.starts, planned.base.threads or 1)
         lanes = at_work.lanes
     found = _forecasts(planned, cells, dict(zip(kinds, seconds, strict=True)))
     board.show(_table(planned, found))

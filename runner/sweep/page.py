@@ -1,6 +1,6 @@
 """What a page of `sweeps/` says: the question, the space, how it is searched, and what the documents claim."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +25,21 @@ class Claim:
     recorded: float | None = None
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A figure of accuracy over what is swept.
+
+    Attributes:
+        x: the key whose values lie along the axis.
+        series: what the cells of each line set beside it, by the line's name; none for a line for each of these.
+        reference: the cell whose accuracy is drawn as a level.
+    """
+
+    x: str
+    series: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reference: str | None = None
+
+
 Objective = Literal["accuracy", "loss", "seconds", "parameters", "multiply_adds", "memory", "largest_batch"]
 
 
@@ -39,6 +54,8 @@ class Page:
         cells: lists of overrides by name, beside the grid.
         baseline: the name of the cell that the others are compared with.
         claims: of the documents, each a `Claim`.
+        curve: a figure beside those of every page, a `Curve`; None for none.
+        answer: who puts the findings into words (see `report.words`); None for what is said of any page.
         sampler: `grid`, or which configurations of the space are tried (see `samplers`), and its options.
         trials: how many a sampler tries, in each search.
         each: values by override; the space is searched for each of their grid by itself.
@@ -59,6 +76,8 @@ class Page:
     cells: dict[str, tuple[str, ...]]
     baseline: str | None
     claims: tuple[Any, ...]
+    curve: Any
+    answer: Literal["transfer"] | None
     sampler: Any
     trials: Count
     each: dict[str, Any]
@@ -111,7 +130,10 @@ def page_from(plain: Any, problems: list[str]) -> Page | None:
         return None
     claims = tuple(record(Claim, "sweep.claims", claim, problems) for claim in page.claims)
     sampler, pruner = (_choice(key, getattr(page, key), problems) for key in ("sampler", "pruner"))
-    page = replace(page, claims=claims, sampler=sampler, pruner=pruner)
+    curve = None if page.curve is None else record(Curve, "sweep.curve", page.curve, problems)
+    page = replace(page, claims=claims, sampler=sampler, pruner=pruner, curve=curve)
+    if page.answer is not None and page.curve is None and not problems:
+        problems.append(f"sweep.answer: {page.answer} is told from the lines of sweep.curve, which is not given")
     if page.prunes and page.objectives not in (("accuracy",), ("loss",)):
         problems.append("sweep.pruner: prunes by accuracy or by loss, and by nothing else beside it")
     if not page.objectives or len(set(page.objectives)) < len(page.objectives):

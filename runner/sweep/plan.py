@@ -17,6 +17,7 @@ from runner.sweep.baseline import is_baseline, words
 from runner.sweep.page import Page, page_from
 from runner.sweep.pruners import Stage, stages
 from runner.sweep.space import Dimension, Point
+from runner.sweep.starts import PREFIX, start, started
 from runner.words import command
 
 
@@ -43,6 +44,11 @@ class Cell:
     def point(self) -> Point:
         """What it sets, by key."""
         return {key: value for key, _, value in (override.partition("=") for override in self.overrides)}
+
+    @property
+    def start(self) -> str | None:
+        """The name of the cell that it starts from."""
+        return start(self.config)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Cell) and self.name == other.name
@@ -139,6 +145,15 @@ class Plan:
         search = next((search.overrides for search in self.searches if search.name == cell.search), ())
         return words(self.page, cell.name, cell.overrides, search)
 
+    def named(self, name: str) -> Cell:
+        """The cell of that name."""
+        return next(cell for cell in self.cells if cell.name == name)
+
+    def before(self, trial: Trial) -> Trial | None:
+        """The trial that another one starts from: of another cell, on the same seed."""
+        name = trial.cell.start
+        return None if name is None else self.trial(self.named(name), trial.seed)
+
     def trial(self, cell: Cell, seed: int) -> Trial:
         if (cell.name, seed) not in self._made:
             self._made[cell.name, seed] = self._trial(cell, seed)
@@ -146,6 +161,8 @@ class Plan:
 
     def _trial(self, cell: Cell, seed: int) -> Trial:
         config = replace(cell.config, seed=seed, threads=cell.config.threads or 1, fresh=False)
+        if cell.start is not None:
+            config = started(config, self.trial(self.named(cell.start), seed).job)
         confirms = seed not in self.seeds
         more = {"sweep.stage": "confirm" if confirms else "search"} if self.page.selects else {}
         order = Order(
@@ -166,6 +183,12 @@ class Plan:
         evaluated = max(config.train.eval_every, -(-cell.steps // config.track.records))
         wanted = self.page.prune_every or evaluated
         return -(-wanted // evaluated) * evaluated
+
+    @property
+    def starts(self) -> dict[str, RunConfig]:
+        """The cells that others start from, by what these say in `weights.from`."""
+        names = {cell.start for cell in self.cells}
+        return {f"{PREFIX}{cell.name}": cell.config for cell in self.cells if cell.name in names}
 
     @property
     def size(self) -> int:

@@ -14,12 +14,12 @@ from omegaconf.errors import OmegaConfBaseException
 from runner.config import ConfigError, RunConfig, digest
 from runner.data import load_for
 from runner.explain import explain, refuse_nameless
-from runner.job import job_name
 from runner.reading import executor, from_hydra
 from runner.schema import nearest
 from runner.settle import settled
 from runner.sweep.baseline import is_baseline, words
 from runner.sweep.compose import Composer
+from runner.sweep.curve import check as check_curve
 from runner.sweep.objectives import directions
 from runner.sweep.page import Page, page_of
 from runner.sweep.plan import Cell, Plan, Search
@@ -27,6 +27,7 @@ from runner.sweep.pruners import pruner
 from runner.sweep.request import Request, key_of, request
 from runner.sweep.samplers import check_sampler
 from runner.sweep.space import Dimension, Point, corners, dimensions, points
+from runner.sweep.starts import resolved, start
 
 Say = Callable[[str], None]
 
@@ -62,7 +63,7 @@ class Planner:
         of_cells = {cell.name: words(page, cell.name, cell.overrides, ()) for cell in compared}
         _check_baseline(page, asked, {search.name: search.overrides for search in searches} or of_cells)
         _refuse_overruled(compared, asked)
-        configs = [self._held_out(config) for config in self._composed(compared)]
+        configs = self._started(compared, [self._held_out(config) for config in self._composed(compared)])
         if configs[0].train.validation != self._plain_validation:
             say(f"validation: {HELD_OUT:.0%} of the training images are held out, because the sweep selects")
         self._base, *configs = settled([self._held_out(self._start(configs)), *configs], say)
@@ -88,8 +89,9 @@ class Planner:
             planned.corners = cells
             planned.refresh()
         else:
-            _refuse_twins(cells)
             planned.cells = cells
+            _refuse_twins(planned)
+        check_curve(page, cells)
         return planned
 
     def _searches(self) -> list[Search]:
@@ -141,6 +143,16 @@ class Planner:
         if not self._page.selects or config.train.validation:
             return config
         return replace(config, train=replace(config.train, validation=HELD_OUT))
+
+    def _started(self, compared: Sequence["Named"], configs: list[RunConfig]) -> list[RunConfig]:
+        if not any(map(start, configs)):
+            return configs
+        if self._page.selects:
+            raise ConfigError(
+                "weights.from=cell:...: is for a grid all of whose cells are run to their end; a sampler, a pruner "
+                "and sweep.confirm leave some out"
+            )
+        return resolved({cell.name: cell.overrides for cell in compared}, configs)
 
     def _compares_data(self) -> bool:
         keys = (*self._asked.swept, *self._page.space, *self._page.each)
@@ -284,10 +296,10 @@ def _own_choices(config: DictConfig) -> str | None:
     return next((source.path for source in sources if source.provider == "command-line"), None)
 
 
-def _refuse_twins(cells: Sequence[Cell]) -> None:
+def _refuse_twins(planned: Plan) -> None:
     first: dict[str, str] = {}
-    for cell in cells:
-        identity = job_name(cell.config, cell.data)
+    for cell in planned.cells:
+        identity = planned.trial(cell, planned.seeds[0]).job.folder.name
         if identity in first:
             other = "another cell of that name" if first[identity] == cell.name else repr(first[identity])
             raise ConfigError(f"{cell.name!r} is the same configuration as {other}")
