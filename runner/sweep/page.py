@@ -76,8 +76,6 @@ class Page:
     cells: dict[str, tuple[str, ...]]
     baseline: str | None
     claims: tuple[Any, ...]
-    curve: Any
-    answer: Literal["transfer"] | None
     sampler: Any
     trials: Count
     each: dict[str, Any]
@@ -87,6 +85,8 @@ class Page:
     confirm: NonNegativeInt
     confirm_seeds: Count
     max_failures: Count | None
+    curve: Any = None  # (a sweep that was kept before there were figures has none)
+    answer: Literal["transfer"] | None = None
 
     @property
     def searches(self) -> bool:
