@@ -13,7 +13,7 @@ from runner.choose import choose
 from runner.config import ConfigError, RunConfig
 from runner.cost import forward_flops
 from runner.data import Dataset, Split
-from runner.depth import frozen, rate_factors, thaw
+from runner.depth import frozen, rate_factors, thaw, until
 from runner.flat import layout
 from runner.initializers import Images, initialize
 from runner.models import MODELS
@@ -21,6 +21,7 @@ from runner.models.network import Shape
 from runner.optim import OPTIMIZERS, Rule
 from runner.scale import Scale
 from runner.schedules import SCHEDULES, Numbers
+from runner.weights import Taken, take
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 
@@ -61,6 +62,7 @@ class Parts:
         batch: images a step.
         steps: steps of the whole run.
         multiply_adds: of one image's forward pass.
+        taken: what became of the weights that it starts from; None where it starts from none.
         frozen: the parameters that are not trained at first, by layer, in the order in which they come to be.
     """
 
@@ -78,6 +80,7 @@ class Parts:
     batch: int
     steps: int
     multiply_adds: int
+    taken: Taken | None
     frozen: tuple[tuple[str, ...], ...]
 
     @property
@@ -107,7 +110,8 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
     if config.train.batch == 1:
         bare(config, shape, classes, torch.device("meta"))
     network = _network(config, dataset, _first_images(config, training, scale)).to(device, exact)
-    still = _freeze(network, config)
+    taken = take(network, config) if config.weights.from_ is not None else None
+    still = _freeze(network, config, taken.loaded if taken and config.weights.frozen else ())
     steps = config.steps(len(whole))
     return Parts(
         network=network,
@@ -124,6 +128,7 @@ def build(config: RunConfig, dataset: Dataset) -> Parts:
         batch=config.train.batch,
         steps=steps,
         multiply_adds=_checked_cost(network, config, shape, device),
+        taken=taken,
         frozen=still,
     )
 
@@ -141,7 +146,7 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
     exact = torch.promote_types(compute, torch.float32)
     with torch.device(device):
         network = _made(config, shape, classes).to(exact)
-        still = _freeze(network, config)
+        still = _freeze(network, config, _to_be_taken(network, config))
         channels, height, width = shape
         images = torch.zeros(config.train.batch, height, width, channels, dtype=torch.uint8)
         labels = torch.zeros(len(images), dtype=torch.int64)
@@ -165,6 +170,7 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
         batch=config.train.batch,
         steps=config.steps(len(images)),
         multiply_adds=_checked_cost(network, config, shape, device),
+        taken=None,
         frozen=still,
     )
 
@@ -227,6 +233,13 @@ def _freeze(network: nn.Module, config: RunConfig, taken: Collection[str] = ()) 
     thaw(network, found, 0, config.finetune.unfreeze_every)
     rate_factors(network, layout(network), config.finetune)  # refuses patterns that mean nothing
     return found
+
+
+def _to_be_taken(network: nn.Module, config: RunConfig) -> Collection[str]:
+    """What will be frozen because it comes from elsewhere, as far as that can be told without it."""
+    if not config.weights.frozen or config.weights.until is None:
+        return ()
+    return until(network, config.weights.until, "weights.until")
 
 
 def thawed(parts: Parts, config: RunConfig, step: int) -> Parts:

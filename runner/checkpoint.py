@@ -1,7 +1,7 @@
 """Checkpoints and weights on disk: whole or absent, and never a pickle that runs code."""
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,13 @@ def load(path: Path, identity: str) -> dict[str, Any] | None:
     return content
 
 
-def weights_in(path: Path) -> dict[str, Tensor]:
+def weights_in(path: Path, inside: Sequence[str] = ()) -> dict[str, Tensor]:
     """The weights of a network by name, on the CPU, as its evaluations have them.
 
     Args:
         path: a file of weights, or a checkpoint of any run: its averaged weights if it has some (`train.ema`), else
             those that are trained.
+        inside: what others may call the weights in a file that has more than those.
 
     Raises:
         BadCheckpoint: the file is missing, damaged or foreign.
@@ -59,6 +60,8 @@ def weights_in(path: Path) -> dict[str, Tensor]:
         raise BadCheckpoint(f"{path} is no whole file of weights ({problem})") from problem
     if isinstance(content, dict) and "identity" in content:
         content = content.get("averaged") or content.get("network")
+    elif isinstance(content, dict):
+        content = next((content[key] for key in inside if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not content or not all(map(_is_weight, content.items())):
         raise BadCheckpoint(f"{path} has no weights by name")
     return content

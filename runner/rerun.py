@@ -18,7 +18,10 @@ from runner.schema import nearest
 from runner.screen import Screen, command_line
 from runner.track import Page, Pages, tracking_uri
 
-ELSEWHERE = ("data.download", "data.path", "data.root", "data.workers", "device", "fresh", "out", "threads")
+ELSEWHERE = (
+    *("data.download", "data.path", "data.root", "data.workers"),
+    *("device", "fresh", "out", "threads", "weights.from"),
+)
 """What may be typed behind the run's id: where it is repeated and where its things lie, not what it is."""
 
 

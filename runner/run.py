@@ -27,6 +27,7 @@ from runner.machine import cores, keep_memory
 from runner.stack import Member, Memory, Stack
 from runner.track import Thinner, Tracker, open_tracker, tracking_uri
 from runner.train import Record, evaluations, train
+from runner.weights import Taken
 
 EVALUATED = "test/accuracy"
 """What the record of an evaluation has, and no other."""
@@ -151,6 +152,8 @@ class Running:
             self.watch.say(
                 f"Going on with the unfinished run of this configuration at step {step}; fresh=true starts over."
             )
+        if self.parts.taken is not None:
+            self._tell_of(self.parts.taken)
         self._thinner = Thinner(math.ceil(self.parts.steps / self.config.track.points))
         for step, metrics in self.course.history:
             self.tracker.log(step, self._thinner.point(step, metrics))
@@ -159,6 +162,16 @@ class Running:
         self.job.evaluated(
             ({"step": step, **metrics, **spent.get(step, {})} for step, metrics in known), more=False
         )
+
+    def _tell_of(self, taken: Taken) -> None:
+        """What became of the weights that it starts from; on its page too."""
+        rows = taken.table()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        cells = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+        lines = [f"weights from {taken.source}:", *("  ".join(["", *row]).rstrip() for row in cells)]
+        for line in lines if not self.course.state.step else ():
+            self.watch.say(line)
+        self.tracker.text("\n".join([*lines, ""]), "weights_from.txt")
 
     def _measured(self) -> dict[str, int | str]:
         parts = self.parts

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from runner.config import RunConfig
+from runner.config import RunConfig, Weights
 from runner.data import resolve
+from runner.origin import CELL, digest_of, origin
 
 AMPERE = 8
 """The first major compute capability of NVIDIA GPUs with arithmetic in bfloat16."""
@@ -33,14 +34,14 @@ def settled(configs: Sequence[RunConfig], say: Callable[[str], None]) -> list[Ru
     """Configurations that are compared, with nothing left to decide; each decision is told to `say` in one line.
 
     Raises:
-        ConfigError: the data set that would be taken is there but cannot be used.
+        ConfigError: the data set that would be taken is there but cannot be used, or the weights are not there.
     """
     told: dict[str, None] = {}
     sources = {repr(config.data): config.data for config in configs}
     resolved = {key: resolve(source, told.setdefault) for key, source in sources.items()}
     left_open = [config for config in configs if config.train.precision == "auto"]
     small = next((config.init.name for config in left_open if config.init.name in SMALL_SIGNALS), None)
-    found = []
+    found, known = [], Known()
     for config in configs:
         train = config.train
         if train.precision == "auto":
@@ -49,10 +50,26 @@ def settled(configs: Sequence[RunConfig], say: Callable[[str], None]) -> list[Ru
                 precision, why = "fp32", f"init={small} may begin with signals that bfloat16 rounds away"
             told.setdefault(f"precision: {precision}, because {why}")
             train = replace(train, precision=precision)
-        found.append(replace(config, data=resolved[repr(config.data)], train=train))
+        found.append(replace(config, data=resolved[repr(config.data)], train=train, weights=known(config)))
     for line in told:
         say(line)
     return found
+
+
+class Known:
+    """The weights that runs start from, with what tells them from others; each is looked for once."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str] = {}
+
+    def __call__(self, config: RunConfig) -> Weights:
+        weights = config.weights
+        if weights.from_ is None or weights.digest is not None or weights.from_.startswith(CELL):
+            return weights
+        key = repr((weights.from_, config.track.uri, config.model))
+        if key not in self._digests:
+            self._digests[key] = digest_of(origin(config))
+        return replace(weights, digest=self._digests[key])
 
 
 def precision_here(device: str, cpuinfo: Path = CPUINFO) -> tuple[Literal["bf16", "fp32"], str]:

@@ -28,7 +28,8 @@ LAYERS = (
     ("course", "train"),
     ("stack",),
     ("build", "outline", "settle"),
-    ("depth",),
+    ("weights",),
+    ("depth", "origin"),
     (
         "activations",
         "augment",
