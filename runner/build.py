@@ -175,6 +175,13 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
     )
 
 
+def untrained(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
+    """The network of a run in float32, which CUDA does not round from here on; weights of any content."""
+    _set_backends("fp32")
+    with torch.random.fork_rng(devices=[]):
+        return _made(config, shape, classes).float()
+
+
 def find_device(name: str) -> torch.device:
     """The device of that name; `auto` is CUDA when there is one.
 

@@ -105,6 +105,34 @@ def describe(argv: list[str]) -> None:
         console.print(line, soft_wrap=True)
 
 
+def predict(argv: list[str]) -> None:
+    """Say which classes pictures are of; exits with 1 where some are not readable."""
+    from runner.data.named import named
+    from runner.predict import Wanted
+    from runner.predict import predict as predicted
+    from runner.predictions import FORMATS
+    from runner.track import fetch
+
+    parser = _parser(predict)
+    _add_source(parser, "RUN_OR_MODEL")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="pictures, folders, 'patterns*', or - for stdin")
+    parser.add_argument("--top", type=_count, default=3, help="classes a picture (default: %(default)s)")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="(default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the screen")
+    parser.add_argument("--batch", type=_count, default=64, help="pictures at once (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    arguments = parser.parse_intermixed_args(argv)
+    pictures = named(arguments.paths, sys.stdin.buffer)
+    folder = fetch(arguments.source, uri=arguments.uri)
+
+    from runner.trained import load  # which imports torch
+
+    wanted = Wanted(arguments.top, arguments.batch, arguments.format, arguments.out)
+    trained = load(folder, device=arguments.device)
+    if predicted(trained, pictures, wanted, lambda problem: print(f"runner: {problem}", file=sys.stderr)):
+        sys.exit(1)
+
+
 NUMBERS = ("parameters", "multiply-adds")
 """Columns of numbers."""
 
@@ -116,7 +144,7 @@ def _count(text: str) -> int:
 
 
 VERBS: Mapping[str, Callable[[list[str]], None]] = {
-    function.__name__: function for function in (ui, rerun, report, sweeps, describe)
+    function.__name__: function for function in (ui, rerun, report, sweeps, describe, predict)
 }
 """The first word of the command line and the function that gets the rest."""
 
@@ -141,6 +169,12 @@ def _add_sweeps(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the sweeps are kept (default: %(default)s)",
     )
+
+
+def _add_source(parser: argparse.ArgumentParser, name: str) -> None:
+    what = "a run's id or its beginning, its folder, models:/NAME/VERSION or models:/NAME@ALIAS"
+    parser.add_argument("source", metavar=name, help=what)
+    parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)")
 
 
 def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:

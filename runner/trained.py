@@ -1,0 +1,105 @@
+"""A network that was trained, ready to be asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from runner import checkpoint
+from runner.build import find_device, untrained
+from runner.config import ConfigError, RunConfig
+from runner.data.shape import Shape
+from runner.interface import Interface
+from runner.losses import probabilities
+from runner.reading import from_plain
+from runner.scale import Scale
+
+
+class Program(nn.Module):
+    """Images, float32 [n, channels, height, width] of values 0..255, to probabilities [n, classes].
+
+    As in the run's evaluations, of which `train.test_flip` is a part; `train.augment_test`, which draws, is none.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module, interface: Interface, *, mirrored: bool) -> None:
+        """
+        Args:
+            mirrored: whether the logits are the mean of those of an image and of its mirror image.
+        """
+        super().__init__()
+        self.network = network
+        self._kind, self._mirrored = interface.scale, mirrored
+        for name, values in (("mean", interface.mean), ("deviation", interface.deviation)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        inputs = Scale(self._kind, self.mean, self.deviation)(images)
+        logits = self.network(inputs)
+        if self._mirrored:
+            logits = (logits + self.network(inputs.flip(-1))) / 2
+        return probabilities(logits)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a finished run made.
+
+    Attributes:
+        program: on its device, in evaluation mode and in float32.
+    """
+
+    config: RunConfig
+    interface: Interface
+    program: Program
+    device: torch.device
+
+    @property
+    def shape(self) -> Shape:
+        """What pictures are made to be."""
+        return Shape(self.interface.height, self.interface.resize, 1 if self.interface.channels == 1 else 3)
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Of images [n, height, width, channels] the probabilities [n, classes]."""
+        with torch.inference_mode():
+            moved = (
+                torch.from_numpy(np.require(images, requirements="W")).to(self.device).permute(0, 3, 1, 2).float()
+            )
+            found: NDArray[np.float32] = self.program(moved).cpu().numpy()
+        return found
+
+
+def load(folder: Path, *, device: str) -> Trained:
+    """What is in a folder that `track.fetch` found.
+
+    Raises:
+        ConfigError: its files are damaged, do not belong together, or are of another version of this program; or
+            there is no such device.
+    """
+    place = find_device(device)
+    config, interface = _config(folder), Interface.read(folder / "model.json")
+    if interface.height != interface.width:
+        raise ConfigError(f"{folder}: its images are {interface.height}x{interface.width}, and not square")
+    shape = (interface.channels, interface.height, interface.width)
+    network = untrained(config, shape, len(interface.classes))
+    try:
+        network.load_state_dict(checkpoint.weights_in(folder / "weights.pt"))
+    except RuntimeError as problem:
+        reason = "; ".join(line.strip() for line in str(problem).splitlines()[1:3])
+        raise ConfigError(f"{folder}: weights.pt is not of config.yaml's network: {reason}") from problem
+    program = Program(network, interface, mirrored=config.train.test_flip)
+    program = program.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
+    return Trained(config, interface, program, place)
+
+
+def _config(folder: Path) -> RunConfig:
+    try:
+        return from_plain(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError, yaml.YAMLError) as problem:
+        raise ConfigError(f"{folder}: config.yaml is none that this code knows:\n{problem}") from problem

@@ -1,0 +1,246 @@
+"""What was trained is asked about pictures, which it sees as its run saw its own."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made import made
+from PIL import Image
+from program import environment
+
+from runner import cli
+from runner.config import ConfigError
+from runner.data.ahead import CHUNK, read_ahead
+from runner.data.named import Named, named
+from runner.data.shape import Shape
+from runner.losses import probabilities
+from runner.trained import Trained, load
+
+KINDS = ("RGB", "RGB", "L", "RGBA", "P", "CMYK", "I;16")
+"""How the pixels of a picture file may be kept."""
+
+
+def picture(number: int, generator: np.random.Generator) -> Image.Image:
+    """One of many sizes and kinds."""
+    height, width = generator.integers(9, 30, 2)
+    kind = KINDS[number % len(KINDS)]
+    if kind == "I;16":
+        return Image.fromarray(generator.integers(0, 65536, (height, width), dtype=np.uint16))
+    return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8)).convert(kind)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of pictures; every other JPEG was taken with the camera held some other way."""
+    folder, generator = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for number in range(63):
+        place = folder / f"class {number % 3}"
+        place.mkdir(exist_ok=True)
+        image = picture(number, generator)
+        exif = Image.Exif()
+        exif[0x0112] = number % 9
+        if image.mode in ("RGB", "L", "CMYK"):
+            image.save(place / f"{number}.jpg", exif=exif, quality=95)
+        else:
+            image.save(place / f"{number}.png")
+    return folder
+
+
+def words(pictures: Path, *more: str) -> tuple[str, ...]:
+    own = (f"data.path={pictures}", "data.size=10", "train.steps=4", "train.batch=8", f"out={pictures.parent}/out")
+    return ("data=folder", "data.test=0.4", *own, *more)
+
+
+MLP = ("model=mlp", "model.widths=[16]")
+
+RUNS = {
+    "as it is": MLP,
+    "standard scale, padded": (*MLP, "data.scale=standard", "data.resize=pad"),
+    "grey, stretched, raw": (
+        *MLP,
+        "data.channels=1",
+        "data.resize=stretch",
+        "data.scale=raw",
+        "init=xavier_normal",
+    ),
+    "mirrored, averaged": ("train.test_flip=true", "train.ema=0.5", "model=convnet", "model.width=4"),
+    "one neuron": ("model=logistic", "data.classes=[2,0]"),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.usefixtures("alone")
+def test_the_files_of_the_test_split_are_seen_as_the_run_saw_them(
+    kind: str, pictures: Path, tmp_path: Path
+) -> None:
+    logits = made(tmp_path, *words(pictures, *RUNS[kind]))
+    trained = load(tmp_path, device="cpu")
+    with (tmp_path / "data" / "files.csv").open() as file:
+        files = [Named(str(pictures / row["path"])) for row in csv.DictReader(file) if row["side"] == "test"]
+    read = list(read_ahead(files, trained.shape, threads=2, ahead=CHUNK))
+    assert [one.name for one in read] == [one.name for one in files]
+    found = trained.probabilities(np.stack([one.pixels for one in read if one.pixels is not None]))
+    expected = probabilities(logits).numpy()
+    assert len(found) == len(expected) > 10
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.fixture(scope="module")
+def folder(pictures: Path, tmp_path_factory: pytest.TempPathFactory, alone: None) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    made(folder, *words(pictures, *MLP))
+    return folder
+
+
+@pytest.fixture
+def trained(folder: Path) -> Trained:
+    return load(folder, device="cpu")
+
+
+@pytest.fixture
+def mixed(pictures: Path, tmp_path: Path) -> Path:
+    """A folder of 21 pictures, of which one is none, and other files."""
+    for number, file in enumerate(sorted((pictures / "class 1").iterdir())):
+        place = tmp_path / "mixed" / f"{number % 2}"
+        place.mkdir(exist_ok=True, parents=True)
+        (place / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "mixed" / "0" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (tmp_path / "mixed" / "notes.txt").write_text("no picture")
+    (tmp_path / "mixed" / ".hidden.jpg").write_bytes(b"")
+    return tmp_path / "mixed"
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str, status: int | None = None) -> tuple[str, str]:
+    """What `predict` prints on both ways out."""
+    try:
+        cli.main(["predict", *arguments])
+    except SystemExit as end:
+        assert end.code == status
+    else:
+        assert status is None
+    return capsys.readouterr()
+
+
+def test_every_format_tells_the_same_in_the_order_of_the_files_and_skips_what_is_not_readable(
+    folder: Path, mixed: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = sorted(str(file) for file in mixed.rglob("*.*g") if file.name[0] not in "b.")
+    assert len(files) == 21
+    answers = {}
+    for form in ("json", "csv", "table"):
+        answers[form], problems = asked(
+            capsys, str(folder), str(mixed), "--format", form, "--top", "2", "--batch", "4", status=1
+        )
+        assert problems.count("\n") == 1 and "0/bad.jpg is not a readable picture" in problems
+    found = json.loads(answers["json"])
+    assert [one["picture"] for one in found] == files
+    rows = list(csv.DictReader(io.StringIO(answers["csv"])))
+    for index, one in enumerate(found):
+        for rank, prediction in enumerate(one["predictions"], 1):
+            row = rows[2 * index + rank - 1]
+            assert (row["picture"], row["rank"], row["class"]) == (one["picture"], str(rank), prediction["class"])
+            assert float(row["probability"]) == prediction["probability"]
+        first, second = one["predictions"]
+        assert 1 > first["probability"] >= second["probability"] > 0
+        line = answers["table"].splitlines()[1 + index]
+        assert line.endswith(one["picture"]) and f"{first['class']}  {first['probability']:6.1%}" in line
+    pixels = next(read_ahead([Named(files[3])], trained.shape, threads=1, ahead=1)).pixels
+    assert pixels is not None
+    [expected] = trained.probabilities(pixels[None])
+    assert found[3]["predictions"][0]["probability"] == pytest.approx(expected.max(), abs=1e-6)
+
+
+def test_predictions_in_a_file_are_those_on_the_screen(
+    folder: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (str(folder), f"{pictures}/*/1?.*", "--format", "json")
+    shown, _ = asked(capsys, *arguments)
+    printed, _ = asked(capsys, *arguments, "--out", str(tmp_path / "answers.json"))
+    assert printed == "" and (tmp_path / "answers.json").read_text() == shown
+    assert [path.name for path in tmp_path.iterdir()] == ["answers.json"]
+    assert len(json.loads(shown)) == 10
+
+
+def test_pictures_are_decoded_before_they_are_asked_for_and_never_all_of_them(pictures: Path) -> None:
+    files, taken = sorted(pictures.rglob("*.jpg")) * 20, 0
+
+    def counted() -> Iterator[Named]:
+        nonlocal taken
+        for file in files:
+            taken += 1
+            yield Named(str(file))
+
+    read = read_ahead(counted(), Shape(10), threads=2, ahead=64)
+    for done in range(1, 200):
+        next(read)
+        assert taken <= done + 64 + CHUNK
+    read.close()
+
+
+def test_names_on_standard_input_are_a_line_each_and_a_picture_is_told_by_its_bytes(pictures: Path) -> None:
+    files = [str(file) for file in sorted((pictures / "class 0").iterdir())]
+    lines = io.BytesIO("\n".join([*files, "", "BMW.jpg", str(pictures / "class 2")]).encode())
+    found = [one.name for one in named(["-"], lines)]
+    assert found == [*files, "BMW.jpg", *map(str, sorted((pictures / "class 2").iterdir()))]
+    for form in ("jpeg", "png", "gif", "bmp", "webp", "tiff", "ppm"):
+        content = io.BytesIO()
+        Image.new("RGB", (300, 4)).save(content, form)
+        content.seek(0)
+        assert list(named(["-"], content)) == [Named("-", content.getvalue())]
+
+
+REFUSED = {
+    "nothing.jpg": "nothing.jpg: there is no such file or folder",
+    "*.nothing": r"\*.nothing: no file is called so",
+    "empty": "there are no pictures in empty",
+}
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_paths_that_name_no_picture_are_refused(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=REFUSED[path]):
+        named([path], io.BytesIO())
+
+
+DAMAGE = {
+    "weights.pt": (b"nothing", "no whole file of weights"),
+    "model.json": (b"{}", "says of no network what it takes"),
+    "config.yaml": (b"model: [", "config.yaml is none that this code knows"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_files_of_a_run_are_refused(name: str, folder: Path, tmp_path: Path) -> None:
+    content, told = DAMAGE[name]
+    for file in ("weights.pt", "model.json", "config.yaml"):
+        (tmp_path / file).write_bytes(content if file == name else (folder / file).read_bytes())
+    with pytest.raises(ConfigError, match=told):
+        load(tmp_path, device="cpu")
+
+
+def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
+    for file in ("model.json", "config.yaml"):
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    torch.save({"dense1.weight": torch.zeros(3)}, tmp_path / "weights.pt")
+    with pytest.raises(ConfigError, match="not of config.yaml's network"):
+        load(tmp_path, device="cpu")
+
+
+def test_a_picture_on_standard_input_is_predicted_by_the_command(folder: Path, pictures: Path) -> None:
+    command = [sys.executable, "-m", "runner", "predict", str(folder), "-", "--format", "csv"]
+    file = sorted(pictures.rglob("*.jpg"))[0]
+    done = subprocess.run(command, input=file.read_bytes(), env=environment(), capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    assert [row["picture"] for row in rows] == ["-"] * 3
+    assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-5)
