@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from runner.build import bare, find_device
+from runner.build import Parts, bare, find_device
 from runner.config import RunConfig
 from runner.data import outline_of
 from runner.footprint import fitting, step_memory
@@ -47,7 +47,12 @@ def anatomy(config: RunConfig, given: Input | None, say: Callable[[str], None]) 
         [config] = settled([config], lambda line: say(line) if line.startswith("precision") else None)
     parts = bare(config, given.shape, given.classes, torch.device("meta"))
     layers = outline(parts.network, torch.zeros(1, *given.shape, device="meta", dtype=parts.exact))
-    return _table(layers), [*_totals(layers), *_statements(config, given, layers), *_memory(config, given)]
+    return _table(layers), [
+        *_totals(layers),
+        *_trained(parts),
+        *_statements(config, given, layers),
+        *_memory(config, given),
+    ]
 
 
 def _table(layers: Sequence[Line]) -> Table:
@@ -65,6 +70,12 @@ def _totals(layers: Sequence[Line]) -> Iterator[str]:
     training = f" ({aside:,} of them in training only)" if aside else ""
     yield f"parameters: {parameters:,}{training}"
     yield f"multiply-adds of one image: {sum(line.multiply_adds for line in layers):,}"
+
+
+def _trained(parts: Parts) -> Iterator[str]:
+    """How many parameters, where some are frozen."""
+    if parts.frozen:
+        yield f"parameters that are trained at first: {parts.trained:,}"
 
 
 def _statements(config: RunConfig, given: Input, layers: Sequence[Line]) -> Iterator[str]:

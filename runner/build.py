@@ -87,6 +87,11 @@ class Parts:
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
 
+    @property
+    def trained(self) -> int:
+        """Parameters that are not frozen now."""
+        return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+
     def as_float(self, images: Tensor) -> Tensor:
         """Stored images [..., height, width, channels] as floats [..., channels, height, width]."""
         return images.movedim(-1, -3).to(self.exact)

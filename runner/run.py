@@ -176,6 +176,8 @@ class Running:
     def _measured(self) -> dict[str, int | str]:
         parts = self.parts
         counts = {"parameters": parts.parameters, "multiply_adds": parts.multiply_adds, "total_steps": parts.steps}
+        if parts.frozen:
+            counts["trained_parameters"] = parts.trained
         if self._largest_batch is not None:
             counts["largest_batch"] = self._largest_batch
         return {**counts, "runs_on": str(parts.device), "runs_on_threads": torch.get_num_threads()}

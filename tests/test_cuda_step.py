@@ -36,6 +36,8 @@ RUNS: dict[str, Sequence[tuple[str, ...]]] = {
     "one": [("model=vgg_mini", "augment=crop_flip")],
     "learned slopes": [("model=vgg_mini", "activation=prelu", "optim=lamb")],
     "norm and clipping": [("model=resnet18", "model.width=8", "train.clip=1", "optim=momentum", "train.ema=0.9")],
+    "some layers frozen": [("model=vgg_mini", "model.norm=batch", "finetune.freeze_until=2", "train.ema=0.9")],
+    "rates by depth": [("model=vgg_mini", "finetune.rate_decay=0.5", f"optim={name}") for name in ("adam", "sgd")],
     "dropout": [("model=vgg16", "model.width=4", "model.dropout=0.5", "model.head=8", "data.size=32")],
     "torchvision's own": [("model=torchvision", "model.arch=mobilenet_v3_small", "data.size=32")],
     "auxiliary heads": [("model=googlenet", "model.width_multiplier=0.1", "model.aux=true")],

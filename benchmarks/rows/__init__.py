@@ -6,12 +6,13 @@ from functools import partial
 from setting import Setting
 from timing import Figure
 
-from rows import big, growth, one_run, overheads, sweeps
+from rows import big, frozen, growth, one_run, overheads, sweeps
 
 Row = Callable[[Setting], list[Figure]]
 
 CPU: dict[str, Row] = {
     "one-run": partial(one_run.row, steps=200, theirs=200, rounds=5, bf16=2.4, fp32=1.6),
+    "frozen": partial(frozen.row, steps=300, rounds=5),
     "first-step": overheads.first_step,
     "sweep-30": sweeps.cold_start,
     "sweep-300": sweeps.long,
@@ -27,6 +28,7 @@ CPU: dict[str, Row] = {
 
 GPU: dict[str, Row] = {
     "one-run": partial(one_run.row, steps=20_000, theirs=1_500, rounds=5, bf16=8, limit=4_000, compiled=True),
+    "frozen": partial(frozen.row, steps=10_000, rounds=3),
     "first-step": overheads.first_step,
     "fused": sweeps.fused,
     "shared": sweeps.shared,
