@@ -133,6 +133,30 @@ def predict(argv: list[str]) -> None:
         sys.exit(1)
 
 
+def export(argv: list[str]) -> None:
+    """Write a trained network as a file of another format, checked: 0..255 images in, probabilities out."""
+    from runner.export import TOLERANCE, check_installed
+    from runner.export import export as exported
+    from runner.formats import FORMATS
+    from runner.track import fetch
+
+    parser = _parser(export)
+    _add_source(parser, "RUN_OR_MODEL")
+    parser.add_argument("--format", choices=FORMATS, required=True)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="(default: called as the network)")
+    arguments = parser.parse_args(argv)
+    check_installed(arguments.format)
+    folder = fetch(arguments.source, uri=arguments.uri)
+
+    from runner.trained import load  # which imports torch
+
+    made = exported(load(folder, device="cpu"), arguments.format, arguments.out)
+    print(
+        f"{made.path}: loaded back, its probabilities on {made.images} are within {made.difference:.1e} of the "
+        f"network's own ({TOLERANCE:g} is allowed)"
+    )
+
+
 NUMBERS = ("parameters", "multiply-adds")
 """Columns of numbers."""
 
@@ -144,7 +168,7 @@ def _count(text: str) -> int:
 
 
 VERBS: Mapping[str, Callable[[list[str]], None]] = {
-    function.__name__: function for function in (ui, rerun, report, sweeps, describe, predict)
+    function.__name__: function for function in (ui, rerun, report, sweeps, describe, predict, export)
 }
 """The first word of the command line and the function that gets the rest."""
 

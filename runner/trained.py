@@ -65,6 +65,11 @@ class Trained:
         """What pictures are made to be."""
         return Shape(self.interface.height, self.interface.resize, 1 if self.interface.channels == 1 else 3)
 
+    def anew(self) -> nn.Module:
+        """Its network, with weights of any content."""
+        own = self.interface
+        return untrained(self.config, (own.channels, own.height, own.width), len(own.classes))
+
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Of images [n, height, width, channels] the probabilities [n, classes]."""
         with torch.inference_mode():

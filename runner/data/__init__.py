@@ -25,7 +25,7 @@ from runner.data.source import Source
 from runner.data.svhn import svhn
 from runner.data.synthetic import synthetic
 
-__all__ = ["DATA", "Dataset", "Split", "load", "load_for", "outline_of", "resolve"]
+__all__ = ["DATA", "Dataset", "Split", "cached", "load", "load_for", "outline_of", "resolve"]
 
 DATA: dict[str, Callable[..., Source]] = {
     "auto": auto,
@@ -94,6 +94,16 @@ def _remembered(data: Data, before: Check) -> Dataset:
     if found is None or (found.files is not None and not found.files.exists()):
         found = _LOADED[key] = load(data, before)
     return found
+
+
+def cached(data: Data) -> Dataset | None:
+    """The data set of a run, all its classes, where it is decoded already; nothing is downloaded to tell.
+
+    Raises:
+        ConfigError: what it would be decoded from is not there.
+    """
+    options = {key: value if key != "download" else False for key, value in data.options.items()}
+    return there(_source(replace(data, options=options)))
 
 
 def outline_of(data: Data) -> tuple[tuple[int, int, int], int]:
