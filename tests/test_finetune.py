@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import zoo
+from program import artifacts, runner, runs
 from stacks import configured, member, stack_of, told
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -239,3 +240,22 @@ def test_auxiliary_heads_do_not_count_and_thaw_first() -> None:
     assert depth.layers(network)[0] == "conv1" and not any("aux" in name for name in depth.layers(network))
     found = depth.frozen(network, Finetune(freeze=("aux?", "inception5b", "conv1")))
     assert [names[0].partition(".")[0][:4] for names in found] == ["aux1", "aux2", "ince", "conv"]
+
+
+@pytest.mark.slow
+def test_where_trials_run_does_not_change_what_thaws(tmp_path: Path) -> None:
+    words = [word for word in THAWS if word != "track=off"]
+    found = {}
+    for executor in ("local", "fused"):
+        folder = tmp_path / executor
+        folder.mkdir()
+        runner(folder, "-m", f"executor={executor}", "optim.lr=0.001,0.01", "sweep.seeds=1", *words)
+        found[executor] = {
+            run.data.params["optim.lr"]: torch.load(artifacts(run) / "weights.pt", weights_only=True)
+            for run in runs(folder)
+            if "sweep.cell" in run.data.tags
+        }
+    assert found["local"].keys() == found["fused"].keys() == {"0.001", "0.01"}
+    for lr, weights_ in found["local"].items():
+        for name, tensor in weights_.items():
+            torch.testing.assert_close(found["fused"][lr][name], tensor, rtol=0, atol=1e-9)
