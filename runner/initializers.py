@@ -107,7 +107,8 @@ def lsuv(network: nn.Module, begin: Begin, images: Images, *, batch: Count, tole
     Orthonormal, then divided, layer after layer, by the deviation of what the layer puts out for a batch. The
     paper divides again until the variance is within the tolerance; with biases of zero once is enough, so all
     layers are done in one pass over the network. It is computed in float64, on the CPU: what a device, a
-    precision or a number of threads would change is rounded away.
+    precision or a number of threads would change is rounded away. A layer that nothing comes through, as behind
+    a saturated sigmoid, is left as it is.
 
     Args:
         batch: training images, chosen by key.
@@ -127,7 +128,7 @@ def _scaling(layer: nn.Module, tolerance: float) -> Callable[[nn.Module, Any, Te
 
     def scale(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         variance = output.var(correction=0).item()
-        if variance == 0 or abs(variance - 1) <= tolerance:
+        if variance < torch.finfo(torch.float32).tiny or abs(variance - 1) <= tolerance:
             return output
         assert isinstance(layer.weight, Tensor)
         layer.weight.div_(variance**0.5)

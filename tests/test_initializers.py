@@ -248,6 +248,14 @@ def test_lsuv_is_orthonormal_up_to_a_factor_and_leaves_what_is_near_enough() -> 
     assert abs(ratio.mean().item() - 1) > 0.01
 
 
+@pytest.mark.parametrize("signal", [0.0, 1e-30])
+def test_lsuv_leaves_a_layer_as_it_is_that_nothing_comes_through(signal: float) -> None:
+    dead, plain = network(), network()
+    initialize(dead, LSUV, GAIN, 3, lambda count: signal * images(count))
+    initialize(plain, Choice("orthogonal", {"gain": 1.0}), GAIN, 3)
+    assert torch.equal(dead.first.weight, plain.first.weight)
+
+
 def test_lsuv_does_not_depend_on_precision_or_the_number_of_threads() -> None:
     one, other = network(), network().double()
     before = torch.get_num_threads()
