@@ -217,8 +217,14 @@ def _network(config: RunConfig, dataset: Dataset, images: Images) -> nn.Module:
         torch.default_generator.manual_seed(draws.key(config.seed, "network"))
         network = _made(config, _shape(dataset), len(dataset.classes))
     of_layers = gains(network) if has_lists(config.activation) else gain(chosen(config.activation)())
-    initialize(network, config.init, of_layers, config.seed, images)
+    initialize(network, config.init, of_layers, _init_seed(config), images)
     return network
+
+
+def _init_seed(config: RunConfig) -> int:
+    """Another one for a run that starts from weights: its fresh layers must not begin as those did that these weights
+    have grown up with, where they are of a run on the same seed (Yosinski et al. 2014, section 2)."""
+    return config.seed if config.weights.from_ is None else draws.key(config.seed, "beside weights")
 
 
 def _first_images(config: RunConfig, training: Examples, scale: Callable[[Tensor], Tensor]) -> Images:

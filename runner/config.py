@@ -271,9 +271,11 @@ class RunConfig:
         plain["data"]["options"] = dict(self.data.options)
         for own in ("seed", "init", "activation", "optim", "schedule", "augment"):
             del plain[own]
-        if not self.weights.frozen or self.weights.until is not None:  # else these say what is frozen
-            plain.get("weights", {}).pop("digest", None)
-            plain.get("weights", {}).pop("from", None)
+        if not self.weights.frozen:
+            plain.pop("weights", None)
+        elif self.weights.until is not None:  # else these say what is frozen
+            plain["weights"].pop("digest", None)
+            plain["weights"].pop("from", None)
         if self.activation.name in LEARNED:
             plain["activation"] = self.activation.name
         for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip", "ema"):

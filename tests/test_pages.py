@@ -11,10 +11,13 @@ import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from PIL import Image
 
 from runner import places
 from runner.compose import register_pages
 from runner.config import ConfigError
+from runner.data.cifar10 import CLASSES as CIFAR10
+from runner.data.flowers import CLASSES as FLOWERS
 from runner.report.findings import Findings
 from runner.sweep.baseline import is_baseline
 from runner.sweep.plan import Plan
@@ -28,8 +31,29 @@ SMALL = ["data=synthetic", "data.train=200", "data.test=20", "threads=1"]
 def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RUNNER_DATA", str(planted(tmp_path_factory.mktemp("data"))))
         patch.chdir(tmp_path_factory.mktemp("here"))
         yield
+
+
+def planted(root: Path) -> Path:
+    """A few pictures under the names of the sets that a page chooses itself."""
+    picture = Image.new("RGB", (8, 8))
+    for top, classes, count in (
+        ("flower_photos", FLOWERS, 60),
+        ("cifar10/train", CIFAR10, 3),
+        ("cifar10/test", CIFAR10, 1),
+    ):
+        for name in classes:
+            (root / top / name).mkdir(parents=True)
+            for number in range(count):
+                picture.save(root / top / name / f"{number}.png")
+    return root
+
+
+def small(file: Path) -> list[str]:
+    """What makes a page a small one; one whose cells choose data keeps these."""
+    return ["threads=1"] if "[data=" in file.read_text() else SMALL
 
 
 @functools.cache
@@ -64,7 +88,7 @@ def test_every_page_gives_its_command() -> None:
 
 @pytest.mark.parametrize(("file", "overrides"), commands())
 def test_the_command_of_a_page_plans_its_cells_on_its_seeds(file: Path, overrides: list[str]) -> None:
-    found = planned(*overrides, *SMALL)
+    found = planned(*overrides, *small(file))
     assert found.title == file.stem
     cells = found.corners or found.cells
     assert len(cells) >= 2
@@ -73,13 +97,13 @@ def test_the_command_of_a_page_plans_its_cells_on_its_seeds(file: Path, override
     assert len({trial.job.folder for trial in trials}) == len(trials) == found.page.seeds * len(cells)
     assert [trial.seed for trial in found.trials] == sorted(trial.seed for trial in found.trials)
     for trial in trials:
-        assert trial.order.config.data.name == "synthetic"
+        assert (trial.order.config.data.name == "synthetic") == (small(file) == SMALL)
         assert trial.order.config.seed == trial.seed
 
 
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
 def test_what_a_page_says_of_its_cells_is_said_of_cells_that_exist(file: Path) -> None:
-    found = planned(f"sweep={file.stem}", *SMALL)
+    found = planned(f"sweep={file.stem}", *small(file))
     names = {cell.name for cell in found.cells}
     assert found.page.question and found.page.source
     assert {claim.cell for claim in found.page.claims} <= names

@@ -18,7 +18,7 @@ def problems(configs: Sequence[RunConfig], starts: Mapping[str, RunConfig]) -> l
     """Builds a configuration of each family without training it; what does not go together, a line each."""
     found: dict[str, None] = {}
     with initial(starts) as standing_in:
-        for config in {(config.family, config.weights.from_): config for config in configs}.values():
+        for config in {(config.family, config.weights): config for config in configs}.values():
             try:
                 build(standing_in(config), load_for(config))
             except ConfigError as problem:

@@ -71,7 +71,7 @@ def sweep(config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) ->
 
 def _run(planned: Plan, done: set[Path], page: Page, board: Board, stop: Stop) -> None:
     """Runs what is open, below the sweep's own page, shows the table and publishes the report."""
-    modules = preload(planned.base.track, going_on=planned.page.prunes)
+    modules = preload(planned.base.track, going_on=planned.page.prunes or bool(planned.starts))
     with executor(planned.executor, planned.folder, modules) as at_work:
         if planned.base.fresh or planned.unfinished():
             at_work.check([cell.config for cell in planned.corners or planned.cells], planned.starts)

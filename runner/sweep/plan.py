@@ -12,12 +12,13 @@ from typing import Any
 
 from runner.config import ConfigError, Executor, RunConfig
 from runner.job import Job, Order, job_name, write_json
+from runner.origin import CELL
 from runner.reading import from_plain
 from runner.sweep.baseline import is_baseline, words
 from runner.sweep.page import Page, page_from
 from runner.sweep.pruners import Stage, stages
 from runner.sweep.space import Dimension, Point
-from runner.sweep.starts import PREFIX, start, started
+from runner.sweep.starts import start, started
 from runner.words import command
 
 
@@ -188,7 +189,7 @@ class Plan:
     def starts(self) -> dict[str, RunConfig]:
         """The cells that others start from, by what these say in `weights.from`."""
         names = {cell.start for cell in self.cells}
-        return {f"{PREFIX}{cell.name}": cell.config for cell in self.cells if cell.name in names}
+        return {f"{CELL}{cell.name}": cell.config for cell in self.cells if cell.name in names}
 
     @property
     def size(self) -> int:

@@ -10,15 +10,14 @@ from pathlib import Path
 
 from runner.config import ConfigError, RunConfig
 from runner.job import Job
+from runner.origin import CELL
 from runner.schema import nearest
-
-PREFIX = "cell:"
 
 
 def start(config: RunConfig) -> str | None:
     """The name of the cell that a cell starts from; None where it starts from none."""
     place = config.weights.from_
-    return place.removeprefix(PREFIX) if place is not None and place.startswith(PREFIX) else None
+    return place.removeprefix(CELL) if place is not None and place.startswith(CELL) else None
 
 
 def resolved(cells: Mapping[str, Sequence[str]], configs: Sequence[RunConfig]) -> list[RunConfig]:
@@ -46,10 +45,10 @@ def _resolved(config: RunConfig, overrides: Sequence[str], cells: Mapping[str, S
     found = wanted if wanted in cells else next((name for name in cells if _like(name, wanted, overrides)), None)
     if found is None:
         raise ConfigError(
-            f"weights.from={PREFIX}{wanted}: there is no such cell; there are {'; '.join(cells)}"
+            f"weights.from={CELL}{wanted}: there is no such cell; there are {'; '.join(cells)}"
             f"{nearest(wanted, cells)}"
         )
-    return replace(config, weights=replace(config.weights, from_=f"{PREFIX}{found}"))
+    return replace(config, weights=replace(config.weights, from_=f"{CELL}{found}"))
 
 
 def _like(name: str, wanted: str, overrides: Sequence[str]) -> bool:
