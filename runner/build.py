@@ -222,8 +222,8 @@ def _network(config: RunConfig, dataset: Dataset, images: Images) -> nn.Module:
 
 
 def _init_seed(config: RunConfig) -> int:
-    """Another one for a run that starts from weights: its fresh layers must not begin as those did that these weights
-    have grown up with, where they are of a run on the same seed (Yosinski et al. 2014, section 2)."""
+    """Another one for a run that starts from weights, perhaps of a run on the same seed: its fresh layers must not
+    begin as those did that these weights have grown up with (Yosinski et al. 2014, section 4.1)."""
     return config.seed if config.weights.from_ is None else draws.key(config.seed, "beside weights")
 
 

@@ -78,7 +78,7 @@ def _how_it_changes(specific: Mapping[int, Comparison], steps: Mapping[int, Runs
         size = fmean(steps[layer].values())
         how = "abrupt" if size >= MOST * largest else "gradual, but not even"
         part = f"{_points(size)} of {_points(largest)} points"
-        return f"{head} {how}; {_layer(layer)} makes {part}, more than the others."
+        return f"{head} {how}; {_layer(layer)} makes {part}, more than the others on average."
     if len(_told(steps, resolution)) > 1:
         return f"{head} gradual; several layers make a part each, and none is distinguishable from the others."
     return f"{head} not distinguishable; no layer's part is distinguishable from the others'."
