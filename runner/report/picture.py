@@ -36,11 +36,12 @@ def picture(rows: "Sequence[Row]", title: str, caption: str, path: Path, over: "
     else:
         above, axes = figure.subplots(2, height_ratios=(TALL, height))
         _over(above, over)
+        above.set_title(title, loc="left", fontsize=11)
     for place, row in enumerate(rows):
         _draw(axes, place, row)
     claims = "; diamond: the documents" if any(row.comparable for row in rows) else ""
     axes.set_xlabel(f"test accuracy, % (dots: runs; bar: mean and its 95% interval{claims})", fontsize=9)
-    _finish(figure, axes, rows, title, caption, path)
+    _finish(figure, axes, rows, title if over is None else "", caption, path)
 
 
 def costs(rows: "Sequence[Row]", objective: str, title: str, caption: str, path: Path) -> None:

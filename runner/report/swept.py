@@ -126,11 +126,12 @@ def _line(axes: Axes, line: Sequence[tuple[float, Row]], place: int, called: str
 
 def _axes(across: Scale, down: Scale) -> Axes:
     (x, below), (y, beside) = across.marks(about=8), down.marks(about=5)
-    left = 18 + max((length(name, SIZE) for name in beside), default=0)
+    left = 34 + max((length(name, SIZE) for name in beside), default=0)
     shown = room(np.asarray(down.shown))
     axes = Axes(Page(WIDTH, HEIGHT), left, 10, WIDTH - left - 16, HEIGHT - 62, across.shown, shown)
     axes.mark_x(x, below, size=SIZE)
     axes.mark_y(y, beside, size=SIZE)
     axes.frame()
     axes.label_x(across.name, below=44, size=SIZE)
+    axes.page.text(12, axes.top + axes.height / 2, down.name, size=SIZE, anchor="middle", turned=True)
     return axes
