@@ -30,7 +30,7 @@ AUGMENTED = 16
 def leave_artifacts(
     tracker: Tracker, folder: Path, config: RunConfig, parts: Parts, course: Course, logits: Tensor
 ) -> None:
-    """Writes weights, figures and pictures into `folder` and onto the run's page.
+    """Writes weights, figures and pictures into `folder`, and all that is there then onto the run's page.
 
     Args:
         logits: the network's outputs for the test images, [n, outputs].

@@ -20,26 +20,24 @@ class BadCheckpoint(ConfigError):
 
 
 def save(content: Mapping[str, Any], path: Path) -> None:
-    """Writes tensors and plain data beside `path`, and renames when all of it is on disk."""
+    """Writes tensors and plain data beside `path`, in a folder made for it, and renames when all is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as beside:
         torch.save(dict(content), beside)
 
 
-def load(path: Path, identity: str) -> dict[str, Any] | None:
-    """What was saved, on the CPU; None where there is nothing.
+def load(path: Path, identity: str) -> dict[str, Any]:
+    """What was saved, on the CPU.
 
     Raises:
         BadCheckpoint: the file is damaged, foreign, or of another configuration.
     """
-    if not path.exists():
-        return None
     try:
         content = _opened(path)
     except BadCheckpoint as problem:
-        remedy = "without this file the run begins again; fresh=true starts over"
-        raise BadCheckpoint(f"{path} is not a whole checkpoint ({problem}); {remedy}") from problem
+        raise BadCheckpoint(f"{path} is not a whole checkpoint ({problem})") from problem
     if not isinstance(content, dict) or content.get("identity") != identity:
-        raise BadCheckpoint(f"{path} belongs to another configuration; fresh=true starts over")
+        raise BadCheckpoint(f"{path} belongs to another configuration")
     return content
 
 

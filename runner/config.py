@@ -93,6 +93,10 @@ class Train:
         ema: decay of an exponential moving average of weights and norms' statistics, by which the run is evaluated
             and which it leaves behind; None for the weights as they are trained.
         checkpoint_seconds: time between checkpoints.
+        checkpoint_steps: steps between checkpoints that are made beside those; None for none.
+        keep_last: how many checkpoints stay when the run has ended; until then there are two at least.
+        keep_best: whether the checkpoint of the best evaluation stays, by the accuracy on the images held out, else
+            on the test images; of equally good ones the first. Its weights are on the run's page, as best.pt.
     """
 
     batch: Count
@@ -111,6 +115,9 @@ class Train:
     test_flip: bool
     ema: Annotated[float, Bound(0, 1, low_itself=False, high_itself=False)] | None
     checkpoint_seconds: NonNegative
+    checkpoint_steps: Count | None
+    keep_last: NonNegativeInt
+    keep_best: bool
 
 
 @dataclass(frozen=True)
@@ -255,8 +262,10 @@ class RunConfig:
         for place in ("root", "note", "workers"):
             del plain["data"][place]
         _forget_what_changes_nothing(plain["data"])
-        for place in ("checkpoint_seconds", "loader", "compile"):
+        for place in ("checkpoint_seconds", "checkpoint_steps", "keep_last", "loader", "compile"):
             del plain["train"][place]
+        if not self.train.keep_best:  # else more is left behind, which an unfinished run cannot make up for
+            del plain["train"]["keep_best"]
         if self.track.fit_memory is not None:  # what is told is another answer
             plain["fit_memory"] = self.track.fit_memory
         if self.train.epochs is not None:
@@ -278,7 +287,7 @@ class RunConfig:
             plain["weights"].pop("from", None)
         if self.activation.name in LEARNED:
             plain["activation"] = self.activation.name
-        for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip", "ema"):
+        for own in ("steps", "epochs", "eval_every", "label_smoothing", "clip", "ema", "keep_best"):
             plain["train"].pop(own, None)
         return digest([plain, self.train.compile])
 

@@ -1,14 +1,16 @@
 """The course of a run: what has come of it so far, and how that outlives the process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from runner import checkpoint, flat
 from runner.build import Parts, thawed
+from runner.checkpoints import Checkpoints
 from runner.config import RunConfig
 from runner.pictures import Activations
 from runner.stack import WEIGHTS, Member, Memory, Stack, State
@@ -30,13 +32,30 @@ class Course:
     training_seconds: float = 0.0
     test_logits: Tensor | None = None
 
+    def best(self) -> int | None:
+        """The step of the best evaluation, of equally good ones the first; see `Train.keep_best`."""
+        accuracies = {
+            step: metrics.get("validation/accuracy", metrics["test/accuracy"])
+            for step, metrics in self.history
+            if "test/accuracy" in metrics
+        }
+        return max(accuracies, key=lambda step: (accuracies[step], -step), default=None)
 
-def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Parts, Course, Memory | None]":
+
+def begin(
+    checkpoints: Checkpoints, parts: Parts, config: RunConfig, *, say: Callable[[str], None]
+) -> "tuple[Parts, Course, Memory | None]":
     """The course of a run so far, and what it remembers; of a new one where there is no checkpoint.
 
-    The network of `parts` gets the weights of the checkpoint, and what is trained from there on is thawed.
+    The network of `parts` gets the weights of the newest whole one, and what is trained from there on is thawed.
+
+    Args:
+        say: told of those that are passed over.
+
+    Raises:
+        BadCheckpoint: there are some, and none of them is a whole one of this run.
     """
-    saved = checkpoint.load(path, config.identity)
+    saved = _newest(checkpoints, config.identity, say)
     if saved is None:
         return parts, Course(State(0, torch.zeros(3, dtype=torch.float64))), None
     parts.network.load_state_dict(saved["network"])
@@ -45,6 +64,23 @@ def begin(path: Path, parts: Parts, config: RunConfig) -> "tuple[Parts, Course, 
     parts = thawed(parts, config, course.state.step)
     vectors = flat.joined(flat.layout(parts.network), parts.rule.vectors, saved["memory"])
     return parts, course, Memory(vectors, _average(parts.network, saved["averaged"]))
+
+
+def _newest(checkpoints: Checkpoints, identity: str, say: Callable[[str], None]) -> dict[str, Any] | None:
+    problems: list[checkpoint.BadCheckpoint] = []
+    for path in checkpoints.newest_first():
+        try:
+            saved = checkpoint.load(path, identity)
+        except checkpoint.BadCheckpoint as problem:
+            problems.append(problem)
+        else:
+            for passed_over in problems:
+                say(f"{passed_over}; it is passed over.")
+            return saved
+    if problems:
+        others = f", nor is any of the {len(problems)} there" if len(problems) > 1 else ""
+        raise checkpoint.BadCheckpoint(f"{problems[0]}{others}; fresh=true starts over") from problems[0]
+    return None
 
 
 def save(path: Path, stack: Stack, member: Member, course: Course) -> None:

@@ -1,4 +1,4 @@
-"""A job: one run as a folder. `job.json` in, `result.json` out, the checkpoint beside them.
+"""A job: one run as a folder. `job.json` in, `result.json` out, the checkpoints beside them.
 
 Whoever runs a job holds a lock on its folder; the system drops the lock when the process dies, however it dies.
 So a job is running exactly when it is locked, finished exactly when its result is there, and else open.
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from runner.checkpoints import Checkpoints
 from runner.config import ConfigError, RunConfig, digest
 from runner.files import whole
 from runner.reading import from_plain
@@ -118,8 +119,8 @@ class Job:
     folder: Path
 
     @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pt"
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.folder / "checkpoints")
 
     @property
     def curve(self) -> Path:
@@ -211,10 +212,11 @@ class Job:
     def reopen(self, *, fresh: bool) -> None:
         """Makes an ended job open again; for whoever holds the lock.
 
-        A finished one, or any if `fresh`, starts over; a failed one goes on from its checkpoint.
+        A finished one, or any if `fresh`, starts over; a failed one goes on from its newest checkpoint.
         """
         if fresh or self.finished:
-            for file in (self.checkpoint, self.progress, self.curve, self.folder / "run.json"):
+            self.checkpoints.clear()
+            for file in (self.progress, self.curve, self.folder / "run.json"):
                 file.unlink(missing_ok=True)
         self.try_again()  # last, so that a finished job stays one until then
 

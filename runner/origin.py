@@ -30,8 +30,9 @@ def origin(config: RunConfig) -> Path:
     path = Path(source).expanduser()
     if path.is_file():
         return path
-    if path.is_dir() and not (path / "run.json").exists() and Job(path).checkpoint.exists():
-        return Job(path).checkpoint  # of a run without a page
+    if path.is_dir() and not (path / "run.json").exists():
+        for newest in Job(path).checkpoints.newest_first():  # of a run without a page
+            return newest
     try:
         return fetch(source, uri=tracking_uri(config.track), files=("weights.pt",)) / "weights.pt"
     except ConfigError as problem:

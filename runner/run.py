@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
-from runner import layers
+from runner import checkpoint, layers
 from runner.artifacts import leave_artifacts
 from runner.build import Parts, build
+from runner.checkpoints import WHILE_GOING_ON
 from runner.config import RunConfig
 from runner.course import Course, begin, save
 from runner.data import Dataset, load_for
@@ -108,7 +110,7 @@ def opened(
         if not job.has(order):
             job.give(order)
         job.reopen(fresh=config.fresh)
-        parts, course, memory = begin(job.checkpoint, parts, config)
+        parts, course, memory = begin(job.checkpoints, parts, config, say=watch.say)
         with open_tracker(config.track) as tracker:
             running = Running(job, order, dataset, parts, course, memory, tracker, watch)
             running.start()
@@ -189,9 +191,10 @@ class Running:
         self._stack = stack
         self.member = Member(self.parts, self.config, self.course.state, min(pauses, default=None))
         stack.put(self.member, self.memory)
-        self.memory = None
         self._before, self._began = self.course.seconds, time.monotonic()
         self._saved, self._last_step = self._began, self.course.state.step
+        self._saved_step = None if self.memory is None else self._last_step
+        self.memory = None
         self.watch.begin(self.config.model.name, self.course.state.step, self.parts.steps)
         return self.member
 
@@ -204,16 +207,19 @@ class Running:
             self._last_step = record.step
         if self.member.layers_due:
             self.course.layers.append((self.course.state.step, layers.statistics(self.parts)))
-        if time.monotonic() - self._saved > self.config.train.checkpoint_seconds:
+        if self.config.train.keep_best and any(EVALUATED in record.metrics for record in records):
+            self._save_if_best()
+        late = time.monotonic() - self._saved > self.config.train.checkpoint_seconds
+        if late or self.member.checkpoint_due:
             self._save()
 
     def leave(self) -> None:
         """Gives its place up: at its end with outputs for the test images, else with a checkpoint.
 
-        A run without a page leaves one at its end too: nothing else has its weights.
+        A run of which some checkpoints stay leaves one at its end too.
         """
         self._clock()
-        if not self.member.done or self.run_id is None:
+        if not self.member.done or self._staying:
             self._save()
         if self.member.done and self.course.test_logits is None:  # it was stopped between its last step and its end
             [again] = evaluations(self._stack, [self.member])
@@ -229,7 +235,9 @@ class Running:
     def thaw(self) -> None:
         """Goes on with more of its network, from the checkpoint of its stop."""
         before = {name for name, parameter in self.parts.network.named_parameters() if parameter.requires_grad}
-        self.parts, self.course, self.memory = begin(self.job.checkpoint, self.parts, self.config)
+        self.parts, self.course, self.memory = begin(
+            self.job.checkpoints, self.parts, self.config, say=self.watch.say
+        )
         now = [name for name, parameter in self.parts.network.named_parameters() if parameter.requires_grad]
         owner = owners(self.parts.network)
         new = dict.fromkeys(owner[name] for name in now if name not in before)
@@ -238,9 +246,33 @@ class Running:
     def _clock(self) -> None:
         self.course.seconds = self._before + time.monotonic() - self._began
 
+    @property
+    def _staying(self) -> int:
+        """How many checkpoints stay at the end: without a page one at least, for nothing else has the weights."""
+        return max(self.config.train.keep_last, self.run_id is None)
+
     def _save(self) -> None:
-        save(self.job.checkpoint, self._stack, self.member, self.course)
-        self._saved = time.monotonic()
+        step, checkpoints = self.course.state.step, self.job.checkpoints
+        if step != self._saved_step:
+            save(checkpoints.at(step), self._stack, self.member, self.course)
+            checkpoints.keep(max(self._staying, WHILE_GOING_ON), up_to=step)
+        self._saved, self._saved_step = time.monotonic(), step
+
+    def _save_if_best(self) -> None:
+        if self.course.best() == self.course.state.step:
+            save(self.job.checkpoints.best, self._stack, self.member, self.course)
+
+    def _best(self) -> dict[str, Tensor]:
+        """The weights of the best evaluation, where they are kept."""
+        if not self.config.train.keep_best:
+            return {}
+        try:
+            weights = checkpoint.weights_in(self.job.checkpoints.best)
+        except checkpoint.BadCheckpoint as problem:
+            self.watch.say(f"{problem}; the run's page is without it.")
+            return {}
+        self.tracker.tag("best.step", str(self.course.best()))
+        return weights
 
     def _keep(self, record: Record, speed: float) -> None:
         course = self.course
@@ -259,6 +291,8 @@ class Running:
             return self._result("stopped")
         assert self.course.test_logits is not None
         with tempfile.TemporaryDirectory() as folder:
+            if best := self._best():
+                checkpoint.save(best, Path(folder) / "best.pt")
             leave_artifacts(
                 self.tracker, Path(folder), self.config, self.parts, self.course, self.course.test_logits
             )
@@ -276,8 +310,7 @@ class Running:
             validation_loss=metrics.get("validation/loss"),
         )
         self.job.end(result)
-        if result.run_id is not None:  # its page has the weights
-            self.job.checkpoint.unlink(missing_ok=True)
+        self.job.checkpoints.keep(self._staying, up_to=result.steps)
         return result
 
     def _result(self, status: Status) -> Result:

@@ -25,7 +25,8 @@ def act(task: Task, accuracy: Course, fails: Callable[[Cell, int], bool] = lambd
         job.evaluated(
             [{"step": step, "test/accuracy": 0.0, "validation/accuracy": value, "validation/loss": -value}]
         )
-    job.checkpoint.touch()
+    job.checkpoints.folder.mkdir(exist_ok=True)
+    job.checkpoints.at(goal).touch()
     if task.until is None:
         value = accuracy(cell, trial.seed, cell.steps)
         job.end(
@@ -38,7 +39,7 @@ def act(task: Task, accuracy: Course, fails: Callable[[Cell, int], bool] = lambd
                 parameters=len(cell.name),
             )
         )
-        job.checkpoint.unlink()
+        job.checkpoints.clear()
 
 
 def rehearse(plan: Plan, accuracy: Course, *, stop_after: int = 10**6, **more: Callable[[Cell, int], bool]) -> int:

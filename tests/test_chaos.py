@@ -105,7 +105,7 @@ def test_of_twelve_trials_one_raises_one_diverges_one_dies_and_nine_finish(
     monkeypatch.chdir(tmp_path)
     words = ("sweep=twelve", *TINY, "optim=sgd")
     jobs = {trial.cell.name: trial.job for trial in planned(*words).trials}
-    damaged = jobs["raises"].checkpoint
+    damaged = jobs["raises"].checkpoints.at(1)
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"half a")
     with going(tmp_path, "-m", *words, "executor.slots=2") as sweep:

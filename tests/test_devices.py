@@ -53,14 +53,16 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_sweep_in_which_too_many_runs_fail_is_ended(cut: Path) -> None:
     for run in cut.rglob("job.json"):
-        (run.parent / "checkpoint.pt").write_bytes(b"nothing")
+        for checkpoint in (run.parent / "checkpoints").glob("*.pt"):
+            checkpoint.write_bytes(b"nothing")
     (job,) = cut.glob("outputs/sweeps/*/jobs/*")
     printed = runner(cut, *SWEEP, "sweep.max_failures=1", status=1)
     assert "failed runs: 1; sweep.max_failures=1 ends the sweep here" in printed
     assert "is not a whole checkpoint" in printed
     assert "Not finished, runs still to be done: 5." in printed
     assert outcomes(cut) == ["failed"]
-    (job / "checkpoint.pt").unlink()
+    for checkpoint in (job / "checkpoints").glob("*.pt"):
+        checkpoint.unlink()
 
 
 def error_of(result: Path) -> str:

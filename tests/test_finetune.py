@@ -148,7 +148,7 @@ def whole_run(folder: Path, config: RunConfig, *stops: int) -> tuple[dict[str, A
     job, watch = Job(folder / "job"), Silent()
     for until in (*stops, None):
         run(job, Order(config, name="", command="", until=until), watch=watch, stop=lambda: False)
-    return torch.load(job.checkpoint, weights_only=True), watch.lines
+    return torch.load(job.checkpoints.newest_first()[0], weights_only=True), watch.lines
 
 
 def assert_alike(ours: Any, theirs: Any) -> None:

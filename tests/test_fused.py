@@ -82,7 +82,7 @@ def test_ctrl_c_makes_checkpoints_and_the_same_command_goes_on(tmp_path: Path) -
         eventually(lambda: under_way(tmp_path), "all trials' first steps")
         sweep.ctrl_c()
         assert sweep.end() == 128 + signal.SIGINT
-    assert len(list(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))) == 4
+    assert len({file.parent for file in tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoints/*.pt")}) == 4
     assert "[4/4]" in runner(tmp_path, *GRID, *LONG)
     assert {run.info.status for run in trials_of(tmp_path).values()} == {"FINISHED"}
 
@@ -92,8 +92,9 @@ def test_a_trial_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
         eventually(lambda: under_way(tmp_path), "all trials' first steps")
         sweep.ctrl_c()
         sweep.end()
-    damaged, *_ = sorted(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))
-    damaged.write_bytes(damaged.read_bytes()[:100])
+    damaged, *_ = sorted(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoints"))
+    for checkpoint in damaged.glob("*.pt"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:100])
     with going(tmp_path, *GRID, *LONG) as sweep:
         assert sweep.end() == 1
         assert "is not a whole checkpoint" in sweep.output

@@ -87,7 +87,7 @@ def test_a_pruner_gives_up_a_cell_for_all_its_seeds_or_for_none(name: str, here:
         else:
             assert len(set(found[cell])) == 1
             assert found[cell][0][1] in (10, 20, 30)
-    assert not list(here.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))
+    assert not list(here.glob("outputs/sweeps/*/jobs/*/checkpoints/*.pt"))
 
 
 @pytest.mark.parametrize("name", PRUNERS)
@@ -108,11 +108,12 @@ def test_a_cell_is_given_up_by_whoever_comes_after_a_controller_that_died_doing_
     bad = next(cell for cell in plan.cells if cell.name == "optim.lr=1e-06")
     for trial in plan.of(bad)[1:]:  # the study has decided, and one of three runs was ended
         trial.job.try_again()
-        trial.job.checkpoint.touch()
+        trial.job.checkpoints.folder.mkdir()
+        trial.job.checkpoints.at(1).touch()
     again = planned(here, PRUNERS["threshold"])
     assert rehearse(again, accuracy) == 0
     assert ends(again) == ends(plan)
-    assert not list(here.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))
+    assert not list(here.glob("outputs/sweeps/*/jobs/*/checkpoints/*.pt"))
 
 
 def test_a_run_that_fails_does_not_keep_its_cell_from_being_given_up_or_finished(here: Path) -> None:
@@ -192,7 +193,7 @@ def test_the_runs_of_a_cell_that_is_given_up_are_killed_where_they_stood(pruned:
         == tagged
         == {(cell, str(seed)) for (cell, seed), of in results(pruned).items() if of["status"] == "pruned"}
     )
-    assert not list(pruned.rglob("checkpoint.pt"))
+    assert not list(pruned.rglob("checkpoints/*.pt"))
     assert states(pruned)[BAD] == "PRUNED"
     assert "given up at step 10" in table(pruned)[BAD]["notes"]
 
@@ -212,7 +213,7 @@ def test_pruning_goes_with_runs_that_are_trained_together(tmp_path: Path) -> Non
     printed = runner(tmp_path, *fused, "executor=fused", "executor.slots=8")
     assert f"{BAD} seed 0: given up at step 20" in printed and f"{BAD} seed 1: given up at step 20" in printed
     assert states(tmp_path)[BAD] == "PRUNED"
-    assert not list(tmp_path.rglob("checkpoint.pt"))
+    assert not list(tmp_path.rglob("checkpoints/*.pt"))
 
 
 @pytest.mark.parametrize("how", [pytest.param("Ctrl-C", marks=pytest.mark.slow), "SIGKILL"])

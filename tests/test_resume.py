@@ -152,7 +152,7 @@ def test_of_two_at_once_one_is_refused_and_sigterm_stops_the_other_and_fresh_sta
         process.signal(signal.SIGTERM)
         assert process.end() == 128 + signal.SIGTERM
     assert "The same command goes on" in process.output
-    assert list(tmp_path.glob("outputs/runs/*/checkpoint.pt"))
+    assert list(tmp_path.glob("outputs/runs/*/checkpoints/*.pt"))
     with going(tmp_path, *endless, "fresh=true") as again:
         eventually(lambda: len(runs(tmp_path)) == 2, "another run")
         again.ctrl_c()
@@ -187,13 +187,19 @@ def _gone_after_another(process: Any) -> bool:
     return True
 
 
-def test_a_damaged_checkpoint_is_refused_and_named(tmp_path: Path) -> None:
-    quick = (*TINY, "train.steps=4", "track=off")
+def test_a_damaged_checkpoint_is_passed_over_and_if_there_is_no_other_refused(tmp_path: Path) -> None:
+    quick = (*TINY, "train.steps=4", "train.checkpoint_steps=3", "train.keep_last=2", "track=off")
     runner(tmp_path, *quick)
-    (checkpoint,) = tmp_path.glob("outputs/runs/*/checkpoint.pt")
-    (checkpoint.parent / "result.json").unlink()  # as if it had not come to its end
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    before, newest = sorted(tmp_path.glob("outputs/runs/*/checkpoints/*.pt"))
+    (newest.parents[1] / "result.json").unlink()  # as if it had not come to its end
+    newest.write_bytes(newest.read_bytes()[:-100])
+    printed = runner(tmp_path, *quick)
+    assert re.search(rf"^\S*{newest.name} is not a whole checkpoint \(.*\); it is passed over\.$", printed, re.M)
+    assert continued_at(printed) == 3
+    (newest.parents[1] / "result.json").unlink()
+    for file in (before, newest):
+        file.write_bytes(file.read_bytes()[:-100])
     refused = runner(tmp_path, *quick, status=2)
-    assert str(checkpoint.relative_to(tmp_path)) in refused
-    assert "fresh=true starts over" in refused
+    assert str(newest.relative_to(tmp_path)) in refused
+    assert "nor is any of the 2 there; fresh=true starts over" in refused
     assert "Traceback" not in refused

@@ -70,7 +70,7 @@ def test_a_second_ctrl_c_ends_the_sweep_at_once_and_its_trials_make_their_checkp
         assert not alive
         process.end()
     assert "Traceback" not in process.output
-    assert len(list(tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoint.pt"))) == 2
+    assert len({file.parent for file in tmp_path.glob("outputs/sweeps/*/jobs/*/checkpoints/*.pt")}) == 2
 
 
 def test_a_trial_that_is_killed_again_and_again_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:

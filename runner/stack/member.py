@@ -95,7 +95,7 @@ class Member:
     @property
     def looked_at(self) -> bool:
         """Whether somebody looks at the run now; its loss is looked at every 100 steps and at the end."""
-        return self.due or self.layers_due or self.state.step % LOOK_EVERY == 0
+        return self.due or self.layers_due or self.checkpoint_due or self.state.step % LOOK_EVERY == 0
 
     @property
     def layers_due(self) -> bool:
@@ -103,10 +103,17 @@ class Member:
         every = self.config.track.layers_every
         return every > 0 and (self.state.step % every == 0 or self.state.step == self.parts.steps)
 
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether a checkpoint is, by the number of steps."""
+        every = self.config.train.checkpoint_steps
+        return every is not None and self.state.step % every == 0
+
     def until(self) -> int:
         """Steps until somebody must look."""
         step = self.state.step
-        periods = (LOOK_EVERY, self.evaluate_every, self.pass_length, self.config.track.layers_every or LOOK_EVERY)
+        more = (self.config.track.layers_every or LOOK_EVERY, self.config.train.checkpoint_steps or LOOK_EVERY)
+        periods = (LOOK_EVERY, self.evaluate_every, self.pass_length, *more)
         end = self.parts.steps if self.pause is None else min(self.pause, self.parts.steps)
         return min(end - step, *(period - step % period for period in periods))
 

@@ -35,7 +35,8 @@ class Request:
 
 SAME_TRAINING = {
     *(f"train.{key}" for key in ("steps", "eval_every", "eval_batch", "precision", "loader", "compile")),
-    *("train.checkpoint_seconds", "data.root", "data.download", "data.path", "data.train", "data.test"),
+    *(f"train.{key}" for key in ("checkpoint_seconds", "checkpoint_steps", "keep_last", "keep_best")),
+    *("data.root", "data.download", "data.path", "data.train", "data.test"),
 }
 """What may be typed beside a page whose claims are still of this training; a claim names its steps itself."""
 

@@ -11,7 +11,7 @@ from runner.track import mark
 
 def reached(trial: Trial) -> int:
     """The step of the newest evaluation of a run that can go on from there."""
-    if not trial.job.checkpoint.exists():
+    if not trial.job.checkpoints.newest_first():
         return 0
     points = trial.job.evaluations()
     return int(points[-1]["step"]) if points else 0
@@ -53,7 +53,7 @@ def give_up(trial: Trial) -> bool:
     )
     job.folder.mkdir(parents=True, exist_ok=True)
     job.end(result)
-    job.checkpoint.unlink(missing_ok=True)
+    job.checkpoints.clear()
     if result.run_id is not None:
         mark(trial.order.config.track, result.run_id, "KILLED", {"sweep.pruned": f"at step {result.steps}"})
     return True
