@@ -16,7 +16,7 @@ def ui(argv: list[str]) -> None:
     """Browse the runs in MLflow."""
     parser = _parser(ui)
     parser.add_argument("--port", type=int, default=5000, help="where to serve it (default: %(default)s)")
-    parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)")
+    parser.add_argument("--uri", help=URI)
     arguments = parser.parse_args(argv)
     uri = resolve(arguments.uri)
     if is_server(uri):
@@ -32,7 +32,7 @@ def rerun(argv: list[str]) -> None:
     parser = _parser(rerun)
     parser.add_argument("run_id", metavar="RUN_ID", help="its id on the page, or the first 8 or more digits of it")
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help=f"another place: {', '.join(ELSEWHERE)}")
-    parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)")
+    parser.add_argument("--uri", help=URI)
     arguments = parser.parse_intermixed_args(argv)
     if not repeat(arguments.run_id, uri=arguments.uri, words=arguments.words):
         sys.exit(1)
@@ -157,6 +157,23 @@ def export(argv: list[str]) -> None:
     )
 
 
+def register(argv: list[str]) -> None:
+    """Make a finished run a version of a model in MLflow's registry, for mlflow.pyfunc and mlflow models serve."""
+    from runner.register import register as registered
+
+    parser = _parser(register)
+    parser.add_argument("run_id", metavar="RUN", help="its id on the page, or the first 8 or more digits of it")
+    parser.add_argument("name", metavar="NAME", help="of the model; made where it is not there")
+    parser.add_argument("--alias", help="what the version is called from now on, such as champion")
+    parser.add_argument("--uri", help=URI)
+    arguments = parser.parse_args(argv)
+    version = registered(arguments.run_id, arguments.name, alias=arguments.alias, uri=arguments.uri)
+    print(f"models:/{arguments.name}/{version}", end="")
+    print(f"   models:/{arguments.name}@{arguments.alias}" if arguments.alias else "")
+
+
+URI = "the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)"
+
 NUMBERS = ("parameters", "multiply-adds")
 """Columns of numbers."""
 
@@ -168,7 +185,7 @@ def _count(text: str) -> int:
 
 
 VERBS: Mapping[str, Callable[[list[str]], None]] = {
-    function.__name__: function for function in (ui, rerun, report, sweeps, describe, predict, export)
+    function.__name__: function for function in (ui, rerun, report, sweeps, describe, predict, export, register)
 }
 """The first word of the command line and the function that gets the rest."""
 
@@ -198,7 +215,7 @@ def _add_sweeps(parser: argparse.ArgumentParser) -> None:
 def _add_source(parser: argparse.ArgumentParser, name: str) -> None:
     what = "a run's id or its beginning, its folder, models:/NAME/VERSION or models:/NAME@ALIAS"
     parser.add_argument("source", metavar=name, help=what)
-    parser.add_argument("--uri", help="the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)")
+    parser.add_argument("--uri", help=URI)
 
 
 def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:

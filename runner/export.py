@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.config import ConfigError, Data
-from runner.data import cached
+from runner.config import ConfigError
 from runner.formats import FORMATS, Outputs
 
 if TYPE_CHECKING:
@@ -68,7 +67,9 @@ def export(trained: "Trained", form: str, out: Path | None) -> Exported:
     out = out or Path(trained.config.model.name + FORMATS[form].suffix)
     if not out.parent.is_dir():
         raise ConfigError(f"--out {out}: there is no folder {out.parent}")
-    pixels, what = _images(trained)
+    from runner.examples import examples  # which imports torch
+
+    pixels, what = examples(trained, max(COUNTS))
     with tempfile.TemporaryDirectory(prefix=".export", dir=out.parent) as beside:
         file = Path(beside, out.name)
         outputs = _written(trained, form, file)
@@ -98,24 +99,6 @@ def _difference(trained: "Trained", outputs: Outputs, pixels: NDArray[np.uint8])
     if found.shape != expected.shape:
         return float("inf")
     return float(np.abs(found - expected).max())
-
-
-def _images(trained: "Trained") -> tuple[NDArray[np.uint8], str]:
-    """Some of the run's test images where they are decoded already, else random pixels; and which in words."""
-    own, count = trained.interface, max(COUNTS)
-    shape = (own.height, own.width, own.channels)
-    dataset = _dataset(trained.config.data)
-    if dataset is not None and dataset.shape[1:] == shape and len(dataset) >= count:
-        return dataset[:: len(dataset) // count][:count], "test images"
-    return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8), "images of random pixels"
-
-
-def _dataset(data: Data) -> NDArray[np.uint8] | None:
-    try:
-        found = cached(data)
-    except ConfigError:  # it is not on this machine
-        return None
-    return None if found is None else found.test.images
 
 
 @contextmanager

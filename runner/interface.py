@@ -12,6 +12,9 @@ from runner.schema import Count
 FILES = ("config.yaml", "weights.pt", "model.json")
 """All that a prediction needs of a run."""
 
+INPUT = "image"
+"""The column of pictures that a registered model takes: the bytes of a file each, in JSON as base64."""
+
 
 @dataclass(frozen=True)
 class Interface:

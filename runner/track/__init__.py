@@ -17,7 +17,9 @@ from runner.track.facts import DatasetFacts, Facts
 from runner.track.fetch import fetch
 from runner.track.memory import MemoryTracker
 from runner.track.mlflow import MlflowTracker
+from runner.track.models import Models
 from runner.track.page import Curve, Page, Pages
+from runner.track.registered import Registered
 from runner.track.store import mark, preload, prepare, tracking_uri
 from runner.track.thin import Thinner
 from runner.track.tracker import NullTracker, Status, Tracker
@@ -29,9 +31,11 @@ __all__ = [
     "Facts",
     "MemoryTracker",
     "MlflowTracker",
+    "Models",
     "NullTracker",
     "Page",
     "Pages",
+    "Registered",
     "Status",
     "Thinner",
     "Tracker",

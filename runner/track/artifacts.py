@@ -27,6 +27,9 @@ class Artifacts(Protocol):
     def keep(self, path: Path, folder: str) -> None:
         """A copy of the file at `path`, in a folder of the run's."""
 
+    def keep_all(self, path: Path, folder: str) -> None:
+        """A copy of the folder at `path` and all in it, as the folder of that name, which is not there."""
+
     def write(self, name: str, text: str) -> None:
         """A text as the file `name`, such as ``report/summary.md``."""
 
@@ -48,6 +51,9 @@ class Folder(Artifacts):
 
     def keep(self, path: Path, folder: str) -> None:
         shutil.copyfile(path, self._place(Path(folder, path.name)))
+
+    def keep_all(self, path: Path, folder: str) -> None:
+        shutil.copytree(path, self._folder / folder)
 
     def write(self, name: str, text: str) -> None:
         self._place(Path(name)).write_text(text, encoding="utf-8")
@@ -84,6 +90,9 @@ class Repository(Artifacts):
 
     def keep(self, path: Path, folder: str) -> None:
         self._repository.log_artifact(str(path), folder or None)  # type: ignore[no-untyped-call]
+
+    def keep_all(self, path: Path, folder: str) -> None:
+        self._repository.log_artifacts(str(path), folder)  # type: ignore[no-untyped-call]
 
     def write(self, name: str, text: str) -> None:
         with tempfile.TemporaryDirectory() as beside:

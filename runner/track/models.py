@@ -1,11 +1,15 @@
 """The models that are registered in a store."""
 
 import re
+import uuid
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config import ConfigError
 from runner.schema import nearest
+from runner.track.artifacts import artifacts
+from runner.track.page import Page
 from runner.track.store import asking, existing, resolve
 
 if TYPE_CHECKING:
@@ -29,6 +33,37 @@ class Models:
     @cached_property
     def _client(self) -> "MlflowClient":
         return existing(self.uri)
+
+    def check(self, name: str, alias: str | None) -> None:
+        """Refuses names that MLflow takes for something else.
+
+        Raises:
+            ConfigError: it is such a name, or there is no such store.
+        """
+        if not name.strip() or re.search("[/:@]", name):
+            raise ConfigError(f"{name!r} is no name for a model: it must not be empty, nor have any of / : @")
+        if alias is not None and not re.fullmatch(r"(?!(latest|v?\d+)$)[\w-]+", alias, re.IGNORECASE):
+            raise ConfigError(
+                f"--alias {alias}: an alias is of letters, digits, _ and -, and no version such as 3, v3 or latest"
+            )
+        with asking(self.uri):
+            self._client.search_registered_models(max_results=1)
+
+    def add(self, name: str, folder: Path, page: Page, alias: str | None) -> str:
+        """Makes what is in a folder a new version of a model, among the files of its run; gives its number.
+
+        Raises:
+            ConfigError: the store does not take it.
+        """
+        own = f"registered/{uuid.uuid4().hex[:8]}"
+        with asking(self.uri):
+            if not self._client.search_registered_models(f"name = '{_quoted(name)}'"):
+                self._client.create_registered_model(name)
+            artifacts(page.place, self.uri).keep_all(folder, own)
+            made = self._client.create_model_version(name, f"{page.place.rstrip('/')}/{own}", page.run_id)
+            if alias is not None:
+                self._client.set_registered_model_alias(name, alias, str(made.version))
+        return str(made.version)
 
     def place(self, source: str) -> tuple[str, str]:
         """Where the files of `models:/NAME/VERSION` or `models:/NAME@ALIAS` are, and what it is in words.

@@ -56,16 +56,26 @@ def is_server(uri: str) -> bool:
 
 def connect(uri: str) -> "MlflowClient":
     """A client of the store, with MLflow's telemetry off and its chatter below warnings off the terminal."""
+    with quiet():
+        from mlflow.tracking import MlflowClient  # takes seconds: not before a run needs it
+
+        return MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """MLflow is imported here first, and says nothing of itself."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of MLflow's own imports
-        from mlflow.tracking import MlflowClient  # takes seconds: not before a run needs it
+        for category in (DeprecationWarning, UserWarning):  # of MLflow's own imports
+            warnings.simplefilter("ignore", category)
+        import mlflow  # noqa: F401
 
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
-        return MlflowClient(tracking_uri=uri)
+        yield
 
 
 def existing(uri: str) -> "MlflowClient":
