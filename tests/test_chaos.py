@@ -27,7 +27,7 @@ def test_killed_at_twenty_random_moments_a_sweep_ends_as_if_nothing_had_happened
     for folder in (undisturbed, killed):
         folder.mkdir()
     words = (*GRID, f"executor={executor}", "threads=1")
-    runner(undisturbed, *words)
+    runner(undisturbed, *words, patience=1800)
     moments = random.Random(7)
     for _ in range(20):
         with going(killed, *words) as sweep:

@@ -24,7 +24,7 @@ ABLATION = (
 
 def accuracies(folder: Path, *how: str) -> dict[tuple[str, str], float]:
     folder.mkdir()
-    runner(folder, *ABLATION, *how)
+    runner(folder, *ABLATION, *how, patience=1800)  # forty runs, perhaps beside other work
     return {key: trial.data.metrics["test/accuracy"] for key, trial in trials_of(folder).items()}
 
 
