@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from runner import checkpoint, draws, pictures
+from runner import checkpoint, draws, inside, pictures
 from runner.augment import AUGMENTATIONS, Blend
 from runner.build import Parts
 from runner.choose import choose
@@ -25,6 +25,9 @@ SHOWN = 32
 
 AUGMENTED = 16
 """Images beside what the augmentation makes of them, evenly spread over the training set."""
+
+LOOKED_INTO = 4
+"""Images that are right, and as many that are wrong, of which Grad-CAM is asked."""
 
 
 def leave_artifacts(
@@ -42,6 +45,7 @@ def leave_artifacts(
     if config.track.pictures:
         _of_training(config, parts, course, folder)
         _of_predictions(parts, logits, folder)
+        _of_the_network(parts, logits, folder)
     for file in sorted(folder.iterdir()):
         tracker.artifact(file, "pictures" if file.suffix == ".svg" else "")
 
@@ -129,6 +133,36 @@ def _of_predictions(parts: Parts, logits: Tensor, folder: Path) -> None:
         parts.classes,
         folder / "misclassified.svg",
     )
+
+
+def _of_the_network(parts: Parts, logits: Tensor, folder: Path) -> None:
+    taken = probabilities(logits).argmax(dim=1)
+    which = _right_and_wrong(parts, logits, taken)
+    images = parts.test.gathered(which)
+    scaled = parts.scale(parts.as_float(images))
+    seen = inside.seen(parts.network, scaled[:1])
+    if seen.first is not None and (weights := inside.first_filters(seen.first, scaled.shape[1:])) is not None:
+        pictures.filters(_shown(weights), folder / "filters.svg")
+    if not seen.stages:
+        return
+    maps = [(stage.name, _shown(stage.maps[0])) for stage in seen.stages]
+    pictures.feature_maps(_shown(images[0]), maps, folder / "feature_maps.svg")
+    truth, last = parts.test.labels[which], seen.stages[-1]
+    places = inside.grad_cam(parts.network, scaled, last, (taken[which], truth))
+    names = (parts.classes, last.name)
+    shown = (_shown(images), _shown(truth), _shown(taken[which]), [_shown(place) for place in places])
+    pictures.grad_cam(*shown, *names, folder / "grad_cam.svg")
+
+
+def _right_and_wrong(parts: Parts, logits: Tensor, taken: Tensor) -> Tensor:
+    """The numbers of a few test images: the first that is right of some classes, and the surest mistakes."""
+    truth, sure = parts.test.labels.cpu().numpy(), probabilities(logits).amax(dim=1).cpu().numpy()
+    right = taken.cpu().numpy() == truth
+    numbers = right.nonzero()[0]
+    first = numbers[np.unique(truth[numbers], return_index=True)[1]][:LOOKED_INTO]
+    mistakes = (~right).nonzero()[0]
+    mistakes = mistakes[np.argsort(-sure[mistakes], kind="stable")][:LOOKED_INTO]
+    return torch.from_numpy(np.concatenate([first, mistakes])).to(parts.device)
 
 
 def _shown(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:

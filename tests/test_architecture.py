@@ -25,7 +25,7 @@ LAYERS = (
     ("screen", "sweep.compose", "sweep.page", "sweep.pruners", "sweep.request", "warm", "worker"),
     ("probe", "run", "sweep.objectives", "sweep.samplers", "sweep.space", "sweep.starts", "sweep.statistics"),
     ("artifacts", "changed", "describe", "footprint", "layers"),
-    ("examples", "formats", "served"),
+    ("examples", "formats", "inside", "served"),
     ("trained",),
     ("course", "train"),
     ("stack",),

@@ -22,7 +22,7 @@ def augmented(originals: Array, versions: Array, path: Path) -> None:
         originals, versions: images, [n, height, width, channels]; what lies outside of 0..255 is clipped.
         path: the SVG file.
     """
-    originals, versions = _bytes(originals), _bytes(versions)
+    originals, versions = as_bytes(originals), as_bytes(versions)
     pairs = np.concatenate([originals, np.full_like(originals[:, : _gap(originals)], 255), versions], axis=1)
     grid = Grid(pairs, columns=min(len(pairs), 8), below=2 * _gap(originals))
     page = grid.page("Each image above its augmented version")
@@ -41,13 +41,13 @@ def misclassified(
         classes: names of all classes.
         path: the SVG file.
     """
-    images = _bytes(images)
+    images = as_bytes(images)
     grid = Grid(images, columns=min(max(len(images), 4), 8), below=round(0.42 * images.shape[2]))
     page = grid.page("True class, and what it was taken for" if len(images) else "No mistakes")
     for place in range(len(images)):
         left, bottom = grid.corner(place)
-        guess = f"{_short(classes[predicted[place]], 10)} {confidence[place]:.0%}"
-        page.text(left, bottom + 14, _short(classes[truth[place]], 16), size=11, colour=GREEN)
+        guess = f"{short(classes[predicted[place]], 10)} {confidence[place]:.0%}"
+        page.text(left, bottom + 14, short(classes[truth[place]], 16), size=11, colour=GREEN)
         page.text(left, bottom + 29, guess, size=11, colour=RED)
     page.save(path)
 
@@ -104,12 +104,12 @@ def _gap(images: Array) -> int:
     return int(max(images.shape[2] // 12, 1))
 
 
-def _bytes(images: Array) -> Array:
+def as_bytes(images: Array) -> Array:
     """Images as bytes, and no finer than they are shown."""
     every = -(-images.shape[2] // FINEST)
     return np.clip(images[:, ::every, ::every], 0, 255).astype(np.uint8)
 
 
-def _short(name: str, length: int) -> str:
+def short(name: str, length: int) -> str:
     """A name that fits; the middle goes first, for ends tell names apart."""
     return name if len(name) <= length else f"{name[: length // 2]}…{name[-(length - length // 2 - 1) :]}"
