@@ -100,6 +100,15 @@ class Setting:
         measured: Measured = json.loads(done.stdout.splitlines()[-1])
         return measured
 
+    @functools.cache  # noqa: B019
+    def trained(self, *words: str) -> Path:
+        """The folder of a run of these words that was trained for a moment."""
+        folder = self.folder / f"trained-{len(list(self.folder.glob('trained-*')))}"
+        own = (f"device={self.device}", "train.steps=1", "track.pictures=false")
+        ours.create_database([*FEW, *words, *own], folder)
+        [page] = folder.glob("mlruns/*/*/artifacts")
+        return page
+
     def peak(self, precision: str) -> float:
         """Floating-point operations a second in a product of two matrices."""
         return self.script("matrix.py", f"--precision={precision}")["flops_per_second"]

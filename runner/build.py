@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from runner import draws
 from runner.activations import arrange, chosen, gain, gains, has_lists
 from runner.choose import choose
-from runner.config import ConfigError, RunConfig
+from runner.config import Choice, ConfigError, RunConfig
 from runner.cost import forward_flops
 from runner.data import Dataset, Split
 from runner.depth import frozen, rate_factors, thaw, until
@@ -180,11 +180,11 @@ def bare(config: RunConfig, shape: Shape, classes: int, device: torch.device) ->
     )
 
 
-def untrained(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
-    """The network of a run in float32, which CUDA does not round from here on; weights of any content."""
+def untrained(model: Choice, activation: Choice, shape: Shape, classes: int) -> nn.Module:
+    """A network in float32, which CUDA does not round from here on; weights of any content."""
     _set_backends("fp32")
     with torch.random.fork_rng(devices=[]):
-        return _made(config, shape, classes).float()
+        return _network_of(model, activation, shape, classes).float()
 
 
 def find_device(name: str) -> torch.device:
@@ -240,8 +240,12 @@ def _first_images(config: RunConfig, training: Examples, scale: Callable[[Tensor
 
 def _made(config: RunConfig, shape: Shape, classes: int) -> nn.Module:
     """The network as its function makes it, not initialized."""
-    network: nn.Module = choose(MODELS, config.model)(shape, classes, chosen(config.activation))
-    arrange(network, config.activation)
+    return _network_of(config.model, config.activation, shape, classes)
+
+
+def _network_of(model: Choice, activation: Choice, shape: Shape, classes: int) -> nn.Module:
+    network: nn.Module = choose(MODELS, model)(shape, classes, chosen(activation))
+    arrange(network, activation)
     return network
 
 

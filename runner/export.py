@@ -64,7 +64,7 @@ def export(trained: "Trained", form: str, out: Path | None) -> Exported:
     Raises:
         ConfigError: the network cannot be exported so, does not come out as it is, or cannot be written there.
     """
-    out = out or Path(trained.config.model.name + FORMATS[form].suffix)
+    out = out or Path(trained.model + FORMATS[form].suffix)
     if not out.parent.is_dir():
         raise ConfigError(f"--out {out}: there is no folder {out.parent}")
     from runner.examples import examples  # which imports torch
@@ -76,7 +76,7 @@ def export(trained: "Trained", form: str, out: Path | None) -> Exported:
         difference = max(_difference(trained, outputs, pixels[-count:]) for count in COUNTS)
         if not difference <= TOLERANCE:
             raise ConfigError(
-                f"model={trained.config.model.name} as {form} gives other probabilities, by {difference:.1e}, "
+                f"model={trained.model} as {form} gives other probabilities, by {difference:.1e}, "
                 f"where {TOLERANCE:g} is allowed; no file was left"
             )
         file.replace(out)
@@ -89,7 +89,7 @@ def _written(trained: "Trained", form: str, file: Path) -> Outputs:
             return FORMATS[form].write(trained, file)
     except Exception as problem:  # exporters raise errors of every kind
         reason = str(problem).strip().partition("\n")[0] or type(problem).__name__
-        raise ConfigError(f"model={trained.config.model.name} cannot be exported as {form}: {reason}") from problem
+        raise ConfigError(f"model={trained.model} cannot be exported as {form}: {reason}") from problem
 
 
 def _difference(trained: "Trained", outputs: Outputs, pixels: NDArray[np.uint8]) -> float:

@@ -70,16 +70,16 @@ def safetensors(trained: "Trained", path: Path) -> Outputs:
     """The weights by name; as metadata classes, scaling and shape (`interface`) and `config`, both JSON."""
     from safetensors.torch import load_file, save_file
 
-    from runner.trained import Program
+    from runner.trained import Program, is_mirrored
 
     weights = {name: tensor.contiguous() for name, tensor in trained.program.network.state_dict().items()}
-    told = {"interface": asdict(trained.interface), "config": trained.config.plain()}
+    told = {"interface": asdict(trained.interface), "config": dict(trained.config)}
     save_file(
         weights, path, {"format": "pt", **{key: json.dumps(plain, default=dict) for key, plain in told.items()}}
     )
     network = trained.anew()
     network.load_state_dict(load_file(path))
-    return _of_tensors(Program(network, trained.interface, mirrored=trained.config.train.test_flip).eval())
+    return _of_tensors(Program(network, trained.interface, mirrored=is_mirrored(trained.config)).eval())
 
 
 def _example(trained: "Trained") -> "Tensor":

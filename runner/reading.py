@@ -111,6 +111,19 @@ def _top_level(plain: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     return top
 
 
+def choice(group: str, plain: Mapping[str, Any]) -> Choice:
+    """One choice of the run that nested plain data describes, whatever else that says.
+
+    Raises:
+        ConfigError: with every problem of it, a line each.
+    """
+    problems: list[str] = []
+    found = _choice(group, plain.get(group), problems)
+    if found is None or problems:
+        raise ConfigError("\n".join(problems))
+    return found
+
+
 def _choice(group: str, values: Any, problems: list[str]) -> Choice | None:
     if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
         problems.append(f"{group}: {values!r} has no name; choose one of the group, as in {group}=...")

@@ -1,7 +1,9 @@
 """A network that was trained, ready to be asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +13,11 @@ from torch import Tensor, nn
 
 from runner import checkpoint
 from runner.build import find_device, untrained
-from runner.config import ConfigError, RunConfig
+from runner.config import ConfigError
 from runner.data.shape import Shape
 from runner.interface import Interface
 from runner.losses import probabilities
-from runner.reading import from_plain
+from runner.reading import choice
 from runner.scale import Scale
 
 
@@ -52,13 +54,19 @@ class Trained:
     """What a finished run made.
 
     Attributes:
+        config: all that its config.yaml says, which may be of another version of this program.
         program: on its device, in evaluation mode and in float32.
     """
 
-    config: RunConfig
+    config: Mapping[str, Any]
     interface: Interface
     program: Program
     device: torch.device
+
+    @property
+    def model(self) -> str:
+        """What its network is called."""
+        return str(self.config["model"]["name"])
 
     @property
     def shape(self) -> Shape:
@@ -67,8 +75,7 @@ class Trained:
 
     def anew(self) -> nn.Module:
         """Its network, with weights of any content."""
-        own = self.interface
-        return untrained(self.config, (own.channels, own.height, own.width), len(own.classes))
+        return _network(self.config, self.interface)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Of images [n, height, width, channels] the probabilities [n, classes]."""
@@ -91,20 +98,34 @@ def load(folder: Path, *, device: str) -> Trained:
     config, interface = _config(folder), Interface.read(folder / "model.json")
     if interface.height != interface.width:
         raise ConfigError(f"{folder}: its images are {interface.height}x{interface.width}, and not square")
-    shape = (interface.channels, interface.height, interface.width)
-    network = untrained(config, shape, len(interface.classes))
+    network = _network(config, interface)
     try:
         network.load_state_dict(checkpoint.weights_in(folder / "weights.pt"))
     except RuntimeError as problem:
         reason = "; ".join(line.strip() for line in str(problem).splitlines()[1:3])
         raise ConfigError(f"{folder}: weights.pt is not of config.yaml's network: {reason}") from problem
-    program = Program(network, interface, mirrored=config.train.test_flip)
+    program = Program(network, interface, mirrored=is_mirrored(config))
     program = program.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
     return Trained(config, interface, program, place)
 
 
-def _config(folder: Path) -> RunConfig:
+def is_mirrored(config: Mapping[str, Any]) -> bool:
+    """Whether a run was evaluated on images and their mirror images."""
+    return bool(config.get("train", {}).get("test_flip", False))
+
+
+def _network(config: Mapping[str, Any], interface: Interface) -> nn.Module:
+    shape = (interface.channels, interface.height, interface.width)
+    return untrained(choice("model", config), choice("activation", config), shape, len(interface.classes))
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    """What a run says of itself; refused where its network is none that this code knows."""
     try:
-        return from_plain(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+        plain = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        for group in ("model", "activation"):
+            choice(group, plain)
     except (OSError, ValueError, AttributeError, yaml.YAMLError) as problem:
         raise ConfigError(f"{folder}: config.yaml is none that this code knows:\n{problem}") from problem
+    assert isinstance(plain, Mapping)
+    return plain

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from made import made
 from stacks import configured
 
@@ -17,7 +18,6 @@ from runner.export import TOLERANCE, check_installed, export
 from runner.formats import FORMATS, Format
 from runner.interface import Interface
 from runner.models import MODELS
-from runner.reading import from_plain
 from runner.trained import Program, Trained, load
 
 pytest.importorskip("onnxruntime")
@@ -73,7 +73,7 @@ def test_an_onnx_file_takes_any_number_of_images_on_the_scale_of_bytes(
         np.testing.assert_allclose(found, trained.probabilities(images[:count]), atol=1e-6)
 
 
-def test_weights_as_safetensors_say_what_they_are_of(trained: Trained, tmp_path: Path) -> None:
+def test_weights_as_safetensors_say_what_they_are_of(folder: Path, trained: Trained, tmp_path: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(export(trained, "safetensors", tmp_path / "a.safetensors").path, "pt") as file:
@@ -82,7 +82,7 @@ def test_weights_as_safetensors_say_what_they_are_of(trained: Trained, tmp_path:
     expected = trained.program.network.state_dict()
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[name], expected[name]) for name in weights)
-    assert from_plain(json.loads(told["config"])) == trained.config
+    assert json.loads(told["config"]) == trained.config == yaml.safe_load((folder / "config.yaml").read_text())
     (tmp_path / "model.json").write_text(told["interface"])
     assert Interface.read(tmp_path / "model.json") == trained.interface
 
@@ -118,11 +118,11 @@ SMALL = {"lenet": 32, "alexnet": 64, "googlenet": 64, "inception_v3": 80, "vgg":
 def of(name: str, *words: str) -> Trained:
     """A network with its initial weights."""
     size = next((size for start, size in SMALL.items() if name.startswith(start)), 16)
-    config = configured(f"model={name}", "activation.name=default" if name == "torchvision" else "seed=0", *words)
+    config = configured(f"model={name}", *words)
     interface = Interface(("a", "b", "c"), 3, size, size, "crop", "symmetric", (127.5,) * 3, (127.5,) * 3)
-    network = untrained(config, (3, size, size), 3)
+    network = untrained(config.model, config.activation, (3, size, size), 3)
     program = Program(network, interface, mirrored=False).eval().requires_grad_(False)
-    return Trained(config, interface, program, torch.device("cpu"))
+    return Trained(config.plain(), interface, program, torch.device("cpu"))
 
 
 @pytest.mark.slow

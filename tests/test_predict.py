@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from made import made
 from PIL import Image
 from program import environment
@@ -20,6 +21,7 @@ from runner.config import ConfigError
 from runner.data.ahead import CHUNK, read_ahead
 from runner.data.named import Named, named
 from runner.data.shape import Shape
+from runner.interface import FILES
 from runner.losses import probabilities
 from runner.trained import Trained, load
 
@@ -212,6 +214,17 @@ def test_paths_that_name_no_picture_are_refused(path: str, tmp_path: Path, monke
         named([path], io.BytesIO())
 
 
+def test_a_run_that_says_more_or_less_than_runs_do_today_is_still_asked(folder: Path, tmp_path: Path) -> None:
+    for file in FILES:
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    del config["train"]["clip"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**config, "of_another_day": 1}))
+    image = np.zeros((1, 10, 10, 3), dtype=np.uint8)
+    found = [load(place, device="cpu").probabilities(image) for place in (folder, tmp_path)]
+    np.testing.assert_array_equal(*found)
+
+
 DAMAGE = {
     "weights.pt": (b"nothing", "no whole file of weights"),
     "model.json": (b"{}", "says of no network what it takes"),
@@ -222,7 +235,7 @@ DAMAGE = {
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damaged_files_of_a_run_are_refused(name: str, folder: Path, tmp_path: Path) -> None:
     content, told = DAMAGE[name]
-    for file in ("weights.pt", "model.json", "config.yaml"):
+    for file in FILES:
         (tmp_path / file).write_bytes(content if file == name else (folder / file).read_bytes())
     with pytest.raises(ConfigError, match=told):
         load(tmp_path, device="cpu")
