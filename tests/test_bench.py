@@ -69,7 +69,7 @@ def test_a_row_measured_again_stands_once_and_others_stay(page: Path, tmp_path: 
 def test_an_unknown_row_is_refused_with_those_there_are() -> None:
     done = bench("cpu", "one_run")
     assert done.returncode == 2
-    assert "no such row: one_run; there are one-run, first-step" in done.stderr
+    assert "no such row: one_run; there are one-run, frozen, " in done.stderr
 
 
 def test_without_a_gpu_its_rows_are_refused_and_how_to_try_them_is_said() -> None:
