@@ -7,7 +7,7 @@ import psutil
 import pytest
 from plans import planned_from, refusal_of, write_page
 from program import TINY, eventually, going, runner
-from test_sweep import steps_done, workers
+from test_sweep import steps_done, trials_of, workers
 
 from runner.job import Job
 from runner.sweep.plan import Plan, load
@@ -146,4 +146,20 @@ def test_what_starts_from_a_run_that_failed_fails_with_it_and_the_same_command_r
     assert first.startswith("it starts from A seed 0, which failed: its process was ended by SIGKILL")
     assert second.startswith("it starts from A1B seed 0, which failed: it starts from A seed 0")
     assert "[5/5]" in runner(tmp_path, *words)
+    assert {result["status"] for _, result in ended(tmp_path).values()} == {"finished"}
+
+
+@pytest.mark.slow
+def test_after_a_killed_controller_two_others_run_each_run_once(tmp_path: Path) -> None:
+    write_page(tmp_path, PAGE)
+    words = ("-m", "sweep=mine", *EXACT, "executor.slots=1")
+    with going(tmp_path, *words) as process:
+        process.until(r"^\[3/10\]")
+        process.process.kill()
+        process.end()
+    (kept,) = tmp_path.glob("outputs/sweeps/*/")
+    (kept / "study.log.lock").symlink_to(kept.relative_to(tmp_path) / "study.log")  # had it died while writing
+    with going(tmp_path, *words) as first, going(tmp_path, *words, "executor=fused") as second:
+        assert (first.end(), second.end()) == (0, 0)
+    assert len(trials_of(tmp_path)) == 10
     assert {result["status"] for _, result in ended(tmp_path).values()} == {"finished"}

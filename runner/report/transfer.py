@@ -57,7 +57,7 @@ def _how_general(depths: Sequence[int], found: Sequence[Comparison]) -> str:
     texts = []
     if general:
         most = max(of.high for n, of in zip(depths, found, strict=True) if n in general and of.high is not None)
-        within = f"at most {_points(most)} points within the intervals"
+        within = f"at most {_points(min(most, 1.0))} points within the intervals"
         texts.append(f"B loses nothing that is distinguishable at n = {_listed(general)} ({within})")
     if specific:
         costs = ", ".join(f"{_points(of.difference)} points at {n} ({_interval(of)})" for n, of in specific)
