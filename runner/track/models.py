@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,29 +9,17 @@ from runner.config import ConfigError
 from runner.schema import nearest
 from runner.track.artifacts import artifacts
 from runner.track.page import Page
-from runner.track.store import asking, existing, resolve
+from runner.track.store import Store, asking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.tracking import MlflowClient
 
 INSIDE = "data/trained"
 """Where a model of ours has the files of its run."""
 
 
-class Models:
-    """The registry of a store that is there already.
-
-    Attributes:
-        uri: the store.
-    """
-
-    def __init__(self, uri: str | None) -> None:
-        self.uri = resolve(uri)
-
-    @cached_property
-    def _client(self) -> "MlflowClient":
-        return existing(self.uri)
+class Models(Store):
+    """The registry of a store that is there already."""
 
     def check(self, name: str, alias: str | None) -> None:
         """Refuses names that MLflow takes for something else.

@@ -3,17 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from runner.config import ConfigError
 from runner.track.artifacts import artifacts
-from runner.track.store import asking, existing, resolve
+from runner.track.store import Store, asking
 from runner.track.system import PREFIX
 
 if TYPE_CHECKING:
     from mlflow import entities
-    from mlflow.tracking import MlflowClient
 
 SHORTEST = 8
 """Characters of a run's id that are enough, where no other begins with them."""
@@ -53,19 +51,8 @@ class Page:
         return self.tags.get("mlflow.source.git.commit", "")
 
 
-class Pages:
-    """The runs of a store that is there already.
-
-    Attributes:
-        uri: the store.
-    """
-
-    def __init__(self, uri: str | None) -> None:
-        self.uri = resolve(uri)
-
-    @cached_property
-    def _client(self) -> "MlflowClient":
-        return existing(self.uri)
+class Pages(Store):
+    """The runs of a store that is there already."""
 
     def find(self, run_id: str) -> Page:
         """The run whose id this is, or begins so.

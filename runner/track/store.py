@@ -215,3 +215,18 @@ def _artifacts(uri: str, experiment: str) -> str | None:
     """A folder beside the local database, by its full path; None leaves it to the store."""
     database = local_database(uri)
     return str(database.parent / "mlruns" / quote(experiment, safe=" ")) if database else None
+
+
+class Store:
+    """A store that is there already.
+
+    Attributes:
+        uri: its address.
+    """
+
+    def __init__(self, uri: str | None) -> None:
+        self.uri = resolve(uri)
+
+    @functools.cached_property
+    def _client(self) -> "MlflowClient":
+        return existing(self.uri)
