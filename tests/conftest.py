@@ -1,9 +1,13 @@
 """What several test files stand on."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
-import torch
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the core to the other tests
+
+import torch  # noqa: E402
 
 
 @pytest.fixture(scope="module")

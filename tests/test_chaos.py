@@ -36,7 +36,7 @@ def test_killed_at_twenty_random_moments_a_sweep_ends_as_if_nothing_had_happened
             except subprocess.TimeoutExpired:
                 os.killpg(sweep.process.pid, signal.SIGKILL)
                 sweep.process.wait()
-    runner(killed, *words)
+    runner(killed, *words, patience=1800)
     ours, theirs = trials_of(killed), trials_of(undisturbed)
     assert ours.keys() == theirs.keys() and len(ours) == 8
     assert {run.info.status for run in runs(killed)} == {"FINISHED"}
