@@ -10,25 +10,12 @@ from program import TINY, eventually, going, runner, runs
 from test_sweep import GRID, LONG, SHORT, steps_done, trials_of, workers
 
 
-@pytest.fixture
-def swept(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a sweep of four trials was run."""
-    runner(tmp_path, *GRID, *SHORT)
-    return tmp_path
-
-
-def test_a_sweep_whose_store_was_lost_goes_on_in_a_new_one(swept: Path) -> None:
-    (swept / "mlflow.db").unlink()
-    printed = runner(swept, "-m", "optim=adam,momentum", "seed=0,1,2", *SHORT)
-    assert "6 runs, 4 of them done already" in printed
-    assert set(trials_of(swept)) == {("optim=adam", "2"), ("optim=momentum", "2")}
-
-
-def test_starting_over_runs_every_trial_again_below_a_new_page(swept: Path) -> None:
-    before = {run.info.run_id for run in runs(swept)}
-    printed = runner(swept, *GRID, *SHORT, "fresh=true")
-    assert "[4/4]" in printed
-    assert len({run.info.run_id for run in runs(swept)} - before) == 5
+    folder = tmp_path_factory.mktemp("swept")
+    runner(folder, *GRID, *SHORT)
+    return folder
 
 
 def test_a_refused_command_forgets_nothing(swept: Path) -> None:
@@ -38,6 +25,21 @@ def test_a_refused_command_forgets_nothing(swept: Path) -> None:
         pytest.skip("there is a CUDA device here, so that asking for one is not refused")
     runner(swept, *GRID, *SHORT, "fresh=true", "device=cuda", status=2)
     assert "4 of them done already" in runner(swept, *GRID, *SHORT)
+
+
+def test_starting_over_runs_every_trial_again_below_a_new_page(swept: Path) -> None:
+    before = {run.info.run_id for run in runs(swept)}
+    printed = runner(swept, *GRID, *SHORT, "fresh=true")
+    assert "[4/4]" in printed
+    assert len({run.info.run_id for run in runs(swept)} - before) == 5
+
+
+def test_a_sweep_whose_store_was_lost_goes_on_in_a_new_one(tmp_path: Path) -> None:
+    runner(tmp_path, *GRID, *SHORT)
+    (tmp_path / "mlflow.db").unlink()
+    printed = runner(tmp_path, "-m", "optim=adam,momentum", "seed=0,1,2", *SHORT)
+    assert "6 runs, 4 of them done already" in printed
+    assert set(trials_of(tmp_path)) == {("optim=adam", "2"), ("optim=momentum", "2")}
 
 
 @pytest.mark.slow
