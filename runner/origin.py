@@ -1,9 +1,10 @@
 """Where the weights are that a run starts from, and what tells them from others; found without importing torch."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from runner.config import ConfigError, RunConfig
+from runner.config import ConfigError, RunConfig, Weights
 from runner.job import Job
 from runner.track import fetch, tracking_uri
 
@@ -43,6 +44,14 @@ def digest_of(file: Path) -> str:
     """Twelve hexadecimal digits of what is in a file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()[:12]
+
+
+def on_a_page(weights: Weights, file: Path) -> Weights:
+    """How a page names the weights in a file: those of a job, whose folder may be gone one day, by its run."""
+    assert weights.from_ is not None
+    job = Job(Path(weights.from_).expanduser())
+    page = job.page() if job.folder.is_dir() else None
+    return weights if page is None else replace(weights, from_=page["run_id"], digest=digest_of(file))
 
 
 def check(config: RunConfig, file: Path) -> None:

@@ -30,6 +30,7 @@ from runner.stack import Member, Memory, Stack
 from runner.track import Thinner, Tracker, open_tracker, tracking_uri
 from runner.train import Record, evaluations, train
 from runner.weights import Taken
+from runner.words import command
 
 EVALUATED = "test/accuracy"
 """What the record of an evaluation has, and no other."""
@@ -145,7 +146,7 @@ class Running:
         shape, classes = (channels, height, width), len(self.parts.classes)
         self._largest_batch = None if asked is None else fitting(self.config, shape, classes, asked)
         self.run_id = self.tracker.start(
-            facts(self.order, self.dataset, self._measured()),
+            facts(self._told_order(), self.dataset, self._measured()),
             run_id=before["run_id"] if before and before["uri"] == uri else None,
             opened=lambda run_id: self.job.tracked(uri=uri, run_id=run_id),
         )
@@ -164,6 +165,14 @@ class Running:
         self.job.evaluated(
             ({"step": step, **metrics, **spent.get(step, {})} for step, metrics in known), more=False
         )
+
+    def _told_order(self) -> Order:
+        """What was ordered, as its page says it: so that the page alone is enough to repeat it."""
+        if self.parts.taken is None:
+            return self.order
+        told = replace(self.config, weights=self.parts.taken.named)
+        typed = command(told) if self.order.command == command(self.config) else self.order.command
+        return replace(self.order, config=told, command=typed)
 
     def _tell_of(self, taken: Taken) -> None:
         """What became of the weights that it starts from; on its page too."""

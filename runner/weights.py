@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from runner import checkpoint, depth
-from runner.config import ConfigError, RunConfig
+from runner.config import ConfigError, RunConfig, Weights
 from runner.models.published import counterpart, is_theirs, renamed
-from runner.origin import check, origin
+from runner.origin import check, on_a_page, origin
 
 INSIDE = ("state_dict", "model_state_dict", "model")
 """What other programs call the weights in a file that has more."""
@@ -34,6 +34,7 @@ class Taken:
         fresh: of those of its own that it kept, and why.
         skipped: of those that it has no place for.
         layers: the layer of each of the network's, by name.
+        named: how the run's page names them.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Taken:
     fresh: Mapping[str, str]
     skipped: tuple[str, ...]
     layers: Mapping[str, str]
+    named: Weights
 
     def table(self) -> list[list[str]]:
         """A row for each layer, neighbours of the same fate in one; headings first."""
@@ -78,7 +80,7 @@ def take(network: nn.Module, config: RunConfig) -> Taken:
     fresh = dict(_fresh(own, state, wanted))
     loaded = tuple(name for name in own if name not in fresh)
     skipped = tuple(name for name in state if name not in own)
-    taken = Taken(source, loaded, fresh, skipped, _layers(network, own))
+    taken = Taken(source, loaded, fresh, skipped, _layers(network, own), on_a_page(config.weights, file))
     _refuse(taken, own, wanted, config)
     with torch.no_grad():
         for name in loaded:
