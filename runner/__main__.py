@@ -1,6 +1,7 @@
 """`python -m runner`: composes one run or a sweep and hands it over; verbs such as `ui` go to `cli`."""
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -22,6 +23,10 @@ from runner.reading import from_hydra
 SWEEP = ("-m", "--multirun")
 
 
+RUN_ID = re.compile(r"^(weights\.from=)([0-9a-f]{8,32})$")
+"""What Hydra may take for a number, such as 12345678 or 5e354567."""
+
+
 def main() -> None:
     """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
@@ -29,6 +34,7 @@ def main() -> None:
     if set(SWEEP) & set(arguments):
         arguments = for_cells(arguments)
     arguments = ["plan=true" if word == "--plan" else word for word in arguments]
+    arguments = [RUN_ID.sub(r"\1'\2'", word) for word in arguments]
     sys.argv = ["runner", *arguments]
     overrides = [word for word in arguments if "=" in word and not word.startswith("-")]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

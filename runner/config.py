@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -115,9 +115,9 @@ class Train:
     test_flip: bool
     ema: Annotated[float, Bound(0, 1, low_itself=False, high_itself=False)] | None
     checkpoint_seconds: NonNegative
-    checkpoint_steps: Count | None
-    keep_last: NonNegativeInt
-    keep_best: bool
+    checkpoint_steps: Count | None = None
+    keep_last: NonNegativeInt = 0
+    keep_best: bool = False
 
 
 @dataclass(frozen=True)
@@ -303,8 +303,16 @@ def _forget_what_is_not_used(plain: dict[str, Any], config: RunConfig) -> None:
         del plain["weights"]
     else:
         del plain["weights"]["strict"], plain["weights"]["from" if config.weights.digest else "digest"]
-    if config.finetune == Finetune():
+    finetune = config.finetune
+    if finetune.rate_decay == 1.0 or not finetune.rates:
+        decay = None if finetune.rate_decay == 1.0 else finetune.rate_decay
+        finetune = replace(finetune, rate_decay=decay, rates=finetune.rates or None)
+    if finetune == Finetune():
         del plain["finetune"]
+        return
+    plain["finetune"] = asdict(finetune) | {
+        "rates": list((finetune.rates or {}).items())
+    }  # the last that fits holds
 
 
 def _forget_what_changes_nothing(data: dict[str, Any]) -> None:

@@ -32,12 +32,16 @@ class Course:
     training_seconds: float = 0.0
     test_logits: Tensor | None = None
 
-    def best(self) -> int | None:
-        """The step of the best evaluation, of equally good ones the first; see `Train.keep_best`."""
+    def best(self, of: Callable[[int], bool]) -> int | None:
+        """The step of the best evaluation, of equally good ones the first; see `Train.keep_best`.
+
+        Args:
+            of: whether the one of a step counts: not those of stages, which a run alone would not have.
+        """
         accuracies = {
             step: metrics.get("validation/accuracy", metrics["test/accuracy"])
             for step, metrics in self.history
-            if "test/accuracy" in metrics
+            if "test/accuracy" in metrics and of(step)
         }
         return max(accuracies, key=lambda step: (accuracies[step], -step), default=None)
 
@@ -66,11 +70,19 @@ def begin(
     return parts, course, Memory(vectors, _average(parts.network, saved["averaged"]))
 
 
+KEYS = {"step", "totals", "diverged", "network", "memory", "averaged", "history", "layers"}
+"""What a checkpoint must have."""
+
+
 def _newest(checkpoints: Checkpoints, identity: str, say: Callable[[str], None]) -> dict[str, Any] | None:
     problems: list[checkpoint.BadCheckpoint] = []
     for path in checkpoints.newest_first():
         try:
             saved = checkpoint.load(path, identity)
+            if saved is not None and (
+                lacking := {"step", "network", "memory", "averaged", "history"} - saved.keys()
+            ):
+                raise checkpoint.BadCheckpoint(f"{path} is not a whole checkpoint: it has no {', '.join(lacking)}")
         except checkpoint.BadCheckpoint as problem:
             problems.append(problem)
         else:

@@ -45,7 +45,7 @@ def until(network: nn.Module, last: str | int, key: str) -> list[str]:
             raise ConfigError(f"{key}={last}: the network has {len(known)} layers, {', '.join(known)}")
         kept = known[:last]
     else:
-        ends = [place for place, name in enumerate(known) if last in (name, f"stage{stage(name)}")]
+        ends = [place for place, name in enumerate(known) if last in (name, stage(name))]
         if not ends:
             raise ConfigError(f"{key}={last}: no layer is called so; {_known(last, known)}")
         kept = known[: ends[-1] + 1]
@@ -75,13 +75,13 @@ def matching(network: nn.Module, patterns: Sequence[str], key: str) -> list[list
 
 
 def _matching(network: nn.Module, pattern: str) -> list[str]:
-    stages = {name: f"stage{stage(name)}" for name in layers(network)}
+    stages = {name: stage(name) for name in layers(network)}
     wanted = _expanded(pattern)
     found = []
     for name, _ in network.named_parameters():
         words = name.split(".")
         above = [".".join(words[:count]) for count in range(1, len(words) + 1)]
-        meant = [*above, *(stages[path] for path in above if path in stages)]
+        meant = [*above, *filter(None, (stages.get(path) for path in above))]
         if any(fnmatchcase(path, one) for path in meant for one in wanted):
             found.append(name)
     return found
@@ -96,16 +96,16 @@ def _expanded(pattern: str) -> list[str]:
     return [f"{before}{number}{rest}" for number in range(int(found[1]), int(found[2]) + 1) for rest in after]
 
 
-def stage(layer: str) -> str:
-    """The first number in the name of a layer, if it is none of the classifier's."""
-    found = re.match(r"(?!dense|classifier|fc)\D*(\d+)", layer)
-    return found[1] if found else ""
+def stage(layer: str) -> str | None:
+    """The stage of a layer, `stage2`: of the first number in its name; None of a classifier's layer."""
+    found = re.match(r"(?!dense|classifier|fc)(?:\D*[123]d_)?\D*(\d+)", layer)
+    return found and f"stage{found[1]}"
 
 
 def owners(network: nn.Module) -> dict[str, str]:
     """The layer, or the auxiliary head, of each parameter, by name; a norm beside a layer is its."""
     known = {*layers(network), *(name for name, part in network.named_children() if isinstance(part, Auxiliary))}
-    found, owner = {}, ""
+    found, owner = {}, layers(network)[0]
     for name, _ in network.named_parameters():
         words = name.split(".")
         above = (".".join(words[:count]) for count in range(1, len(words)))
@@ -123,11 +123,11 @@ def frozen(network: nn.Module, finetune: Finetune, taken: Collection[str] = ()) 
     Raises:
         ConfigError: a pattern means nothing, there is no such layer, or nothing would be left to train.
     """
-    chosen = {*taken}
+    owner = owners(network)
+    chosen = {*taken} & {*owner}  # and not statistics
     chosen.update(*matching(network, finetune.freeze, "finetune.freeze"))
     if finetune.freeze_until is not None:
         chosen.update(until(network, finetune.freeze_until, "finetune.freeze_until"))
-    owner = owners(network)
     if len(chosen) == len(owner):
         raise ConfigError("finetune: every layer is frozen, and nothing is left to train")
     heads = [name for name in dict.fromkeys(owner.values()) if name not in layers(network)]
@@ -162,10 +162,12 @@ def rate_factors(network: nn.Module, layout: Layout, finetune: Finetune) -> Tens
     order, owner = layers(network), owners(network)
     distance = {layer: len(order) - 1 - place for place, layer in enumerate(order)}
     factors = {name: (finetune.rate_decay or 1.0) ** distance.get(owner[name], 0) for name in owner}
-    rates = finetune.rates or {}
+    rates, by_pattern = finetune.rates or {}, {}
     for names, rate in zip(matching(network, [*rates], "finetune.rates"), rates.values(), strict=True):
-        factors.update(dict.fromkeys(names, rate))
-    sizes = [(factors[piece.name], piece.stop - piece.start) for piece in layout.pieces]
+        by_pattern.update(dict.fromkeys(names, rate))
+    sizes = [
+        (factors[piece.name] * by_pattern.get(piece.name, 1.0), piece.stop - piece.start) for piece in layout.pieces
+    ]
     return torch.cat([layout.like.new_full((size,), factor) for factor, size in sizes])
 
 
@@ -184,4 +186,4 @@ def set_training(network: nn.Module, mode: bool) -> None:
 
 
 def _known(what: str, known: Sequence[str], others: Collection[str] = ()) -> str:
-    return f"there are {', '.join(known)}{nearest(what, [*known, *others])}"
+    return f"there are {', '.join(known)}{nearest(what, [*known, *filter(None, map(stage, known)), *others])}"

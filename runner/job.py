@@ -141,7 +141,7 @@ class Job:
 
     def has(self, order: Order) -> bool:
         """Whether this very order was given."""
-        return bool(_read_json(self.folder / "job.json") == json.loads(_text(order.plain())))
+        return json.dumps(_read_json(self.folder / "job.json")) == json.dumps(json.loads(_text(order.plain())))
 
     def give(self, order: Order) -> None:
         """Writes the order."""

@@ -13,6 +13,8 @@ CELL = "cell:"
 
 TORCHVISION = "torchvision:"
 
+KINDS = "a run's id, a run's folder, models:/NAME/VERSION, models:/NAME@ALIAS or torchvision:WEIGHTS"
+
 
 def origin(config: RunConfig) -> Path:
     """The file that `weights.from` stands for, fetched where it is elsewhere.
@@ -31,6 +33,8 @@ def origin(config: RunConfig) -> Path:
     path = Path(source).expanduser()
     if path.is_file():
         return path
+    if not source or (path.suffix and not path.exists()):
+        raise ConfigError(f"weights.from={source}: there is no such file; it may also be {KINDS}")
     if path.is_dir() and not (path / "run.json").exists():
         for newest in Job(path).checkpoints.newest_first():  # of a run without a page
             return newest

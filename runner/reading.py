@@ -92,6 +92,9 @@ def _idle(weights: Weights | None, finetune: Finetune | None) -> Iterator[str]:
     if weights.from_ is None and weights != Weights():
         [set_, *_] = (key for key, value in vars(weights).items() if value != getattr(Weights(), key))
         yield f"weights.{set_}: says how weights are taken, and weights.from=... from where; that is not given"
+    for pattern in finetune.rates or {}:
+        if not re.fullmatch(r"[A-Za-z_*?\[][\w.*?\[\]-]*", pattern) or pattern.lower() in ("null", "true", "false"):
+            yield f"finetune.rates: {pattern!r} is no pattern of layers, such as conv1_* or stage1-2"
     frozen = weights.frozen or finetune.freeze or finetune.freeze_until is not None
     if finetune.unfreeze_every is not None and not frozen:
         yield "finetune.unfreeze_every: nothing is frozen; finetune.freeze_until=... freezes the first layers"

@@ -64,7 +64,7 @@ def _typed(words: Sequence[str]) -> dict[str, Any]:
                 f"{word}: a run is repeated as it was; what may be another is {known}{nearest(key, ELSEWHERE)}"
             )
         try:
-            found[key] = yaml.safe_load(value)
+            found[key] = value if key == "weights.from" else yaml.safe_load(value)  # an id may look like a number
         except yaml.YAMLError as problem:
             raise ConfigError(f"{word}: {value!r} is no value") from problem
     return found

@@ -267,8 +267,13 @@ class Running:
             checkpoints.keep(max(self._staying, WHILE_GOING_ON), up_to=step)
         self._saved, self._saved_step = time.monotonic(), step
 
+    def _is_own(self, step: int) -> bool:
+        """Whether an evaluation would be at this step however the run is executed."""
+        every, thaws = self.member.evaluate_every, self.config.finetune.unfreeze_every
+        return step % every == 0 or step == self.parts.steps or (thaws is not None and step % thaws == 0)
+
     def _save_if_best(self) -> None:
-        if self.course.best() == self.course.state.step:
+        if self.course.best(self._is_own) == self.course.state.step:
             save(self.job.checkpoints.best, self._stack, self.member, self.course)
 
     def _best(self) -> dict[str, Tensor]:
@@ -280,7 +285,7 @@ class Running:
         except checkpoint.BadCheckpoint as problem:
             self.watch.say(f"{problem}; the run's page is without it.")
             return {}
-        self.tracker.tag("best.step", str(self.course.best()))
+        self.tracker.tag("best.step", str(self.course.best(self._is_own)))
         return weights
 
     def _keep(self, record: Record, speed: float) -> None:

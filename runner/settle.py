@@ -66,6 +66,9 @@ class Known:
         weights = config.weights
         if weights.from_ is None or weights.digest is not None or weights.from_.startswith(CELL):
             return weights
+        place = Path(weights.from_).expanduser()
+        if place.exists():
+            weights = replace(weights, from_=str(place.absolute()))
         key = repr((weights.from_, config.track.uri, config.model))
         if key not in self._digests:
             self._digests[key] = digest_of(origin(config))

@@ -92,11 +92,9 @@ def _read(file: Path) -> dict[str, Tensor]:
     """Weights by name; nothing in the file is executed."""
     if file.suffix == ".safetensors":
         return _safetensors(file)
-    if file.parent == Path(torch.hub.get_dir()) / "checkpoints":  # some of torchvision's are no archives
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    else:
-        content = checkpoint.weights_in(file, INSIDE)
-    return _unwrapped({name: value for name, value in content.items() if isinstance(value, Tensor)})
+    old = file.parent == Path(torch.hub.get_dir()) / "checkpoints"  # some of torchvision's are no archives
+    content = checkpoint.weights_in(file, INSIDE, archive=not old)
+    return _unwrapped(content)
 
 
 def _safetensors(file: Path) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ def command(config: RunConfig) -> str:
 def typed(value: Any) -> str:
     """A value in Hydra's override grammar."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{typed(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ",".join(f"{_key(key)}:{typed(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(typed, value)) + "]"
     if isinstance(value, str):
@@ -47,6 +47,10 @@ def typed(value: Any) -> str:
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
     return json.dumps(value)
+
+
+def _key(key: str) -> str:
+    return re.sub(r"([\\\[\](){}:=, \t])", r"\\\1", key)
 
 
 NO_TEXT = ("true", "false", "null", "nan", "inf")

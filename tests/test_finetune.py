@@ -1,5 +1,6 @@
 """Layers that stay as they are, are trained at rates of their own, or from some step on."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from runner.job import Job, Order
 from runner.optim import OPTIMIZERS
 from runner.run import run
 from runner.train import Record
+from runner.words import command
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -99,7 +101,8 @@ def step_of(*changes: str) -> dict[str, Tensor]:
 def test_a_step_is_as_much_longer_as_the_factor_of_its_layer() -> None:
     plain = step_of()
     changed = step_of("finetune.rates={conv1_*:0.25,stage2:3,logits.bias:10}", "finetune.rate_decay=0.5")
-    factors = {"conv1": 0.25, "conv2": 3.0, "conv3_1": 0.25, "conv3_2": 0.5, "logits.w": 1.0, "logits.b": 10.0}
+    factors = {"conv1_1": 0.25 / 64, "conv1_2": 0.25 / 32, "conv2_1": 3 / 16, "conv2_2": 3 / 8}
+    factors |= {"conv3_1": 0.25, "conv3_2": 0.5, "logits.w": 1.0, "logits.b": 10.0}
     for name, length in plain.items():
         [factor] = [value for key, value in factors.items() if name.startswith(key)]
         torch.testing.assert_close(changed[name], factor * length, rtol=1e-9, atol=1e-15)
@@ -116,6 +119,19 @@ def test_fine_tuned_runs_beside_each_other_are_as_alone(optim: str) -> None:
         told(stack_of([alone]))
         for ours, theirs in zip(one.parts.network.parameters(), alone.parts.network.parameters(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_the_order_of_rates_tells_runs_apart_as_the_last_that_fits_holds() -> None:
+    orders = ("conv*:2,conv1_1:3", "conv1_1:3,conv*:2")
+    one, other = (configured(*SMALL, f"finetune.rates={{{rates}}}") for rates in orders)
+    assert one.identity != other.identity and one.family != other.family
+    assert configured(*SMALL, "finetune.rate_decay=1.0").identity == configured(*SMALL).identity
+
+
+def test_the_command_of_a_page_has_patterns_as_they_were() -> None:
+    config = configured(*SMALL, r"finetune.rates={conv\[12\]_*:0.1,logits:10}", "finetune.freeze=[stage1]")
+    assert config.finetune.rates == {"conv[12]_*": 0.1, "logits": 10.0}
+    assert configured(*shlex.split(command(config))[3:]).finetune == config.finetune
 
 
 def test_runs_of_which_other_layers_are_frozen_are_another_family() -> None:
@@ -201,6 +217,8 @@ def test_a_thawed_layer_begins_with_an_optimizer_of_its_own(tmp_path: Path) -> N
         ("finetune.freeze_until=8", r"finetune.freeze_until=8: the network has 7 layers, conv1_1, "),
         ("finetune.freeze=['*']", r"finetune: every layer is frozen, and nothing is left to train"),
         ("finetune.freeze_until=logits", r"every layer is frozen"),
+        ("finetune.freeze_until=stag2", r"no layer is called so; .*nearest: 'stage2'"),
+        ("finetune.freeze_until=stage", r"no layer is called so"),
         ("finetune.rates={conf1:2}", r"finetune.rates: 'conf1' is no layer; .*nearest: 'conv"),
     ],
 )

@@ -1,6 +1,7 @@
 """Cells that start from another cell of their sweep: planned, run in order, and never run from what has failed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import psutil
@@ -163,3 +164,15 @@ def test_after_a_killed_controller_two_others_run_each_run_once(tmp_path: Path) 
         assert (first.end(), second.end()) == (0, 0)
     assert len(trials_of(tmp_path)) == 10
     assert {result["status"] for _, result in ended(tmp_path).values()} == {"finished"}
+
+
+def test_a_run_is_repeated_from_its_page_when_the_job_that_it_started_from_is_gone(local: Path) -> None:
+    dependent = trials_of(local)["A1B", "0"]
+    outputs = local / "outputs"
+    outputs.rename(local / "elsewhere")
+    try:
+        said = runner(local, "rerun", dependent.info.run_id)
+    finally:
+        shutil.rmtree(outputs)
+        (local / "elsewhere").rename(outputs)
+    assert "The metrics match to the bit" in said

@@ -87,6 +87,18 @@ def test_what_was_taken_stays_as_it_is_if_it_is_frozen(file: Path) -> None:
     assert {name.partition(".")[0] for name, p in first.named_parameters() if not p.requires_grad} == {"conv1_1"}
 
 
+@pytest.mark.parametrize("last", [1, 4, 6])
+def test_norms_are_frozen_with_their_layers_at_every_depth(file: Path, last: int) -> None:
+    network = started(f"weights.from={file}", "weights.frozen=true", f"weights.until={last}")
+    trained = {name.partition(".")[0] for name, p in network.named_parameters() if p.requires_grad}
+    assert len(trained) == 7 - last
+
+
+def test_all_weights_taken_and_frozen_leave_nothing_to_train(file: Path) -> None:
+    with pytest.raises(ConfigError, match="every layer is frozen, and nothing is left to train"):
+        started(f"weights.from={file}", "weights.frozen=true")
+
+
 def test_other_networks_layers_are_skipped_and_told_of(file: Path) -> None:
     words = ("model=convnet", "model.width=4", "model.norm=batch", f"weights.from={file}")
     parts = member(configured("track=off", *(w for w in SMALL if not w.startswith("model")), *words)).parts
@@ -242,5 +254,7 @@ def test_a_run_starts_from_another_runs_page_and_is_repeated_from_its_own(tmp_pa
 
 def test_what_is_not_there_is_refused_before_anything_starts(tmp_path: Path) -> None:
     said = runner(tmp_path, *SMALL, "weights.from=nowhere/w.pt", status=2)
-    assert "weights.from: 'nowhere/w.pt': there is no such folder; what was trained is named by" in said
+    assert "weights.from=nowhere/w.pt: there is no such file; it may also be a run's id, a run's folder" in said
+    said = runner(tmp_path, *SMALL, "weights.from=12345678", status=2)
+    assert "must be a text" not in said and "mlflow.db" in said
     assert not (tmp_path / "outputs").exists()
