@@ -1,7 +1,6 @@
 """A run that was stopped, however it was stopped, is continued by the same command as if nothing had been."""
 
 import json
-import random
 import re
 import signal
 from pathlib import Path
@@ -108,20 +107,6 @@ def test_after_sigkill_the_same_command_goes_on_to_the_same_numbers(
     (run,) = runs(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.tags["resumed"] == "2"
-    assert_equal((tmp_path, run), undisturbed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_no_moment_of_a_kill_changes_the_numbers(undisturbed: tuple[Path, Any], tmp_path: Path, seed: int) -> None:
-    for step in sorted(random.Random(seed).sample(range(1, 600), 3)):
-        wanted = "|".join(str(number) for number in range(step, 601))
-        with going(tmp_path, *LONG) as process:
-            process.until(rf"^step ({wanted})/600")
-            process.signal(signal.SIGKILL)
-            process.end()
-    runner(tmp_path, *LONG)
-    (run,) = runs(tmp_path)
     assert_equal((tmp_path, run), undisturbed)
 
 
