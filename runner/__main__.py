@@ -2,12 +2,14 @@
 
 import os
 import re
+import select
 import shlex
 import signal
 import sys
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import hydra
 from hydra.errors import HydraException
@@ -28,7 +30,30 @@ RUN_ID = re.compile(r"^(weights\.from=)([0-9a-f]{8,32})$")
 
 
 def main() -> None:
-    """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done."""
+    """Runs the command line. Exits with 2, and one message, where it asks for what cannot be done.
+
+    As other commands it ends without a word where nobody reads on, as in `... | head`.
+    """
+    try:
+        try:
+            _main()
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:
+        if not _is_left(sys.stdout):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _is_left(file: IO[str]) -> bool:
+    """Whether a pipe has no reader any more."""
+    poll = select.poll()
+    poll.register(file, 0)
+    return bool(poll.poll(0))
+
+
+def _main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
     arguments = sorted(sys.argv[1:], key=lambda word: word not in SWEEP)  # Hydra wants it before the overrides
     if set(SWEEP) & set(arguments):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.config import ConfigError
 from runner.explain import composed
-from runner.schema import nearest
+from runner.schema import DEVICES, Device, checked, nearest
 from runner.track.server import serve
 from runner.track.store import is_server, resolve
 
@@ -108,6 +108,7 @@ def describe(argv: list[str]) -> None:
 def predict(argv: list[str]) -> None:
     """Say which classes pictures are of; exits with 1 where some are not readable."""
     from runner.data.named import named
+    from runner.out import check_out
     from runner.predict import Wanted
     from runner.predict import predict as predicted
     from runner.predictions import FORMATS
@@ -120,8 +121,10 @@ def predict(argv: list[str]) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the screen")
     parser.add_argument("--batch", type=_count, default=64, help="pictures at once (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--device", type=_device, default="auto", help=f"{DEVICES} (default: %(default)s)")
     arguments = parser.parse_intermixed_args(argv)
+    if arguments.out is not None:
+        check_out(arguments.out, replaces=False)
     pictures = named(arguments.paths, sys.stdin.buffer)
     folder = fetch(arguments.source, uri=arguments.uri)
 
@@ -138,6 +141,7 @@ def export(argv: list[str]) -> None:
     from runner.export import TOLERANCE, check_installed
     from runner.export import export as exported
     from runner.formats import FORMATS
+    from runner.out import check_out
     from runner.track import fetch
 
     parser = _parser(export)
@@ -146,6 +150,8 @@ def export(argv: list[str]) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="(default: called as the network)")
     arguments = parser.parse_args(argv)
     check_installed(arguments.format)
+    if arguments.out is not None:
+        check_out(arguments.out, replaces=True)
     folder = fetch(arguments.source, uri=arguments.uri)
 
     from runner.trained import load  # which imports torch
@@ -182,6 +188,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
     return int(text)
+
+
+def _device(text: str) -> str:
+    try:
+        return str(checked(text, Device))
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 VERBS: Mapping[str, Callable[[list[str]], None]] = {

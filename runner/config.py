@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from runner.schema import Bound, Count, NonNegative, NonNegativeInt, Positive, ProperFraction
+from runner.schema import Bound, Count, Device, NonNegative, NonNegativeInt, Positive, ProperFraction
 
 SOURCES = {
     "model": "models",
@@ -230,7 +230,7 @@ class RunConfig:
     train: Train
     track: Track
     seed: NonNegativeInt
-    device: str
+    device: Device
     threads: Count | None
     out: str
     fresh: bool

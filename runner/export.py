@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from runner.config import ConfigError
 from runner.formats import FORMATS, Outputs
+from runner.out import check_out
 
 if TYPE_CHECKING:
     from runner.trained import Trained
@@ -65,8 +66,7 @@ def export(trained: "Trained", form: str, out: Path | None) -> Exported:
         ConfigError: the network cannot be exported so, does not come out as it is, or cannot be written there.
     """
     out = out or Path(trained.model + FORMATS[form].suffix)
-    if not out.parent.is_dir():
-        raise ConfigError(f"--out {out}: there is no folder {out.parent}")
+    check_out(out, replaces=True)
     from runner.examples import examples  # which imports torch
 
     pixels, what = examples(trained, max(COUNTS))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A path beside `path` to write to, which becomes `path` when the block ends well.
+    """A path beside `path` to write to, which becomes `path` when the block ends well, and goes when not.
 
     For files of one writer at a time: what a killed writer left beside is overwritten by the next one.
 
@@ -16,11 +16,15 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: whether the contents are on disk before the file appears, and its name is when the block has ended.
     """
     beside = path.with_name(f".{path.name}.new")
-    yield beside
-    if durable:
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
-    beside.replace(path)
+    try:
+        yield beside
+        if durable:
+            with beside.open("rb") as written:
+                os.fsync(written.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     if durable:
         _sync(path.parent)
 

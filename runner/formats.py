@@ -24,9 +24,10 @@ Outputs: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def onnx(trained: "Trained", path: Path) -> Outputs:
-    """For ONNX Runtime and many others."""
+    """For ONNX Runtime and many others; `_told` as metadata properties."""
     import onnxruntime
     import torch
+    from onnx import helper, load, save
 
     torch.onnx.export(
         trained.program,
@@ -39,6 +40,9 @@ def onnx(trained: "Trained", path: Path) -> Outputs:
         external_data=False,
         verbose=False,
     )
+    model = load(path)
+    helper.set_model_props(model, _told(trained))
+    save(model, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def outputs(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,37 +53,41 @@ def onnx(trained: "Trained", path: Path) -> Outputs:
 
 
 def torchscript(trained: "Trained", path: Path) -> Outputs:
-    """For `torch.jit.load`, in Python and C++."""
+    """For `torch.jit.load`, in Python and C++; `_told` as extra files."""
     import torch
 
     traced = torch.jit.trace(trained.program, (_example(trained),), check_trace=False)  # type: ignore[no-untyped-call]
-    traced.save(str(path))
+    traced.save(str(path), _extra_files=_told(trained))
     return _of_tensors(torch.jit.load(path))  # type: ignore[no-untyped-call]
 
 
 def torch_export(trained: "Trained", path: Path) -> Outputs:
-    """For `torch.export.load`, and compilers that take it."""
+    """For `torch.export.load`, and compilers that take it; `_told` as extra files."""
     import torch
 
     shapes = {"images": {0: torch.export.Dim("n")}}
-    torch.export.save(torch.export.export(trained.program, (_example(trained),), dynamic_shapes=shapes), path)
+    program = torch.export.export(trained.program, (_example(trained),), dynamic_shapes=shapes)
+    torch.export.save(program, path, extra_files=_told(trained))
     return _of_tensors(torch.export.load(path).module())
 
 
 def safetensors(trained: "Trained", path: Path) -> Outputs:
-    """The weights by name; as metadata classes, scaling and shape (`interface`) and `config`, both JSON."""
+    """The weights by name; `_told` as metadata."""
     from safetensors.torch import load_file, save_file
 
     from runner.trained import Program, is_mirrored
 
     weights = {name: tensor.contiguous() for name, tensor in trained.program.network.state_dict().items()}
-    told = {"interface": asdict(trained.interface), "config": dict(trained.config)}
-    save_file(
-        weights, path, {"format": "pt", **{key: json.dumps(plain, default=dict) for key, plain in told.items()}}
-    )
+    save_file(weights, path, {"format": "pt", **_told(trained)})
     network = trained.anew()
     network.load_state_dict(load_file(path))
     return _of_tensors(Program(network, trained.interface, mirrored=is_mirrored(trained.config)).eval())
+
+
+def _told(trained: "Trained") -> dict[str, str]:
+    """What goes with every file: classes, scaling and shape (`interface`) and `config`, both JSON."""
+    told = {"interface": asdict(trained.interface), "config": dict(trained.config)}
+    return {key: json.dumps(plain, default=dict) for key, plain in told.items()}
 
 
 def _example(trained: "Trained") -> "Tensor":

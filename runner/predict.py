@@ -4,15 +4,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from runner.data.ahead import Read, read_ahead
+from runner.data.ahead import Read, read_ahead, warned
 from runner.data.named import Named
-from runner.files import whole
 from runner.machine import cores
+from runner.out import written
 from runner.predictions import FORMATS, Prediction, best
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def predict(trained: "Trained", pictures: Iterable[Named], wanted: Wanted, say: 
         say(problem)
 
     with ExitStack() as stack:
-        file = _opened(wanted.out, stack)
+        stack.enter_context(warned(say))
+        file = _screen() if wanted.out is None else stack.enter_context(written(wanted.out))
         writer = stack.enter_context(FORMATS[wanted.format](file, classes, top))
         for predictions in predicted(trained, pictures, batch=wanted.batch, top=top, unreadable=told):
             writer.write(predictions)
@@ -83,9 +85,8 @@ def _batches(
         yield names, np.stack(images)
 
 
-def _opened(out: Path | None, stack: ExitStack) -> IO[str]:
-    """Standard output, or a file that appears when it is whole."""
-    if out is None:
-        return sys.stdout
-    beside = stack.enter_context(whole(out, durable=False))
-    return stack.enter_context(beside.open("w", encoding="utf-8", newline=""))
+def _screen() -> IO[str]:
+    """Standard output, which takes names of files back to the bytes that they are of."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    return sys.stdout

@@ -108,10 +108,7 @@ def _top_level(plain: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     hints = get_type_hints(RunConfig, include_extras=True)
     groups = (*SOURCES, *SECTIONS)
     own = {key: value for key, value in plain.items() if key not in groups}
-    top = fitting(own, {key: kind for key, kind in hints.items() if key not in groups}, "", problems)
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(top.get("device", "auto"))):
-        problems.append(f"device: {top['device']!r} is not one of auto, cpu, cuda, cuda:N")
-    return top
+    return fitting(own, {key: kind for key, kind in hints.items() if key not in groups}, "", problems)
 
 
 def choice(group: str, plain: Mapping[str, Any]) -> Choice:

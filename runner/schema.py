@@ -13,6 +13,7 @@ import ast
 import difflib
 import functools
 import math
+import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -56,6 +57,18 @@ class OfTorchvision:
         return f"{value!r} is not one of torchvision's networks, {', '.join(known)}{nearest(value, known)}"
 
 
+class OfDevices:
+    """What a device may be called."""
+
+    def holds(self, name: str) -> bool:
+        return re.fullmatch(r"auto|cpu|cuda(:\d+)?", name) is not None
+
+    def refusal(self, value: str) -> str:
+        return f"{value!r} is not one of {DEVICES}"
+
+
+DEVICES = "auto, cpu, cuda, cuda:N"
+
 Positive = Annotated[float, Bound(0, low_itself=False)]
 NonNegative = Annotated[float, Bound(0)]
 Fraction = Annotated[float, Bound(0, 1)]
@@ -63,6 +76,7 @@ ProperFraction = Annotated[float, Bound(0, 1, high_itself=False)]
 Count = Annotated[int, Bound(1)]
 NonNegativeInt = Annotated[int, Bound(0)]
 Architecture = Annotated[str, OfTorchvision()]
+Device = Annotated[str, OfDevices()]
 
 TYPES: dict[str, Any] = {
     "Annotated": Annotated,

@@ -91,8 +91,8 @@ def load(folder: Path, *, device: str) -> Trained:
     """What is in a folder that `track.fetch` found.
 
     Raises:
-        ConfigError: its files are damaged, do not belong together, or are of another version of this program; or
-            there is no such device.
+        ConfigError: its files are damaged, do not belong together, are of another version of this program, or of a
+            run that diverged; or there is no such device.
     """
     place = find_device(device)
     config, interface = _config(folder), Interface.read(folder / "model.json")
@@ -104,9 +104,16 @@ def load(folder: Path, *, device: str) -> Trained:
     except RuntimeError as problem:
         reason = "; ".join(line.strip() for line in str(problem).splitlines()[1:3])
         raise ConfigError(f"{folder}: weights.pt is not of config.yaml's network: {reason}") from problem
+    _check_finite(network, folder)
     program = Program(network, interface, mirrored=is_mirrored(config))
     program = program.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
     return Trained(config, interface, program, place)
+
+
+def _check_finite(network: nn.Module, folder: Path) -> None:
+    for name, values in network.state_dict().items():
+        if not values.isfinite().all():
+            raise ConfigError(f"{folder}: the values of {name} in weights.pt are not finite: the run diverged")
 
 
 def is_mirrored(config: Mapping[str, Any]) -> bool:

@@ -46,7 +46,7 @@ LAYERS = (
         "scale",
     ),
     ("choose", "compare", "compose", "draws", "flat", "job", "pictures", "predictions", "schedules", "track"),
-    ("interface", "words"),
+    ("interface", "out", "words"),
     ("reading",),
     ("config", "places", "stop"),
     ("checkpoints", "files", "machine", "schema"),

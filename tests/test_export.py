@@ -1,7 +1,9 @@
 """What was trained is written for other programs, which find what it finds."""
 
 import json
+import os
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +55,27 @@ def exported(form: str, folder: Path, place: Path, capfd: pytest.CaptureFixture[
     return file
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "onnx"])
-def test_a_file_agrees_with_the_network_on_the_runs_own_images(
-    form: str, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def check_told(told: Mapping[str, str | bytes], trained: Trained, place: Path) -> None:
+    assert json.loads(told["config"]) == trained.config
+    interface = told["interface"]
+    (place / "model.json").write_bytes(interface.encode() if isinstance(interface, str) else interface)
+    assert Interface.read(place / "model.json") == trained.interface
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.load")
+@pytest.mark.parametrize(("form", "load"), [("torchscript", torch.jit.load), ("torch_export", torch.export.load)])
+def test_a_file_agrees_with_the_network_on_the_runs_own_images_and_says_what_it_is_of(
+    form: str,
+    load: Callable[..., object],
+    folder: Path,
+    trained: Trained,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    exported(form, folder, tmp_path, capfd)
+    told: dict[str, str | bytes] = {"interface": "", "config": ""}
+    file = exported(form, folder, tmp_path, capfd)
+    load(file, **{"_extra_files" if form == "torchscript" else "extra_files": told})
+    check_told(told, trained, tmp_path)
 
 
 def test_an_onnx_file_takes_any_number_of_images_on_the_scale_of_bytes(
@@ -66,6 +84,7 @@ def test_an_onnx_file_takes_any_number_of_images_on_the_scale_of_bytes(
     import onnxruntime
 
     session = onnxruntime.InferenceSession(exported("onnx", folder, tmp_path, capfd))
+    check_told(session.get_modelmeta().custom_metadata_map, trained, tmp_path)
     images = np.random.default_rng(3).integers(0, 256, (7, 8, 8, 3), dtype=np.uint8)
     for count in (1, 2, 7):
         inputs = {"images": images[:count].transpose(0, 3, 1, 2).astype(np.float32)}
@@ -82,9 +101,8 @@ def test_weights_as_safetensors_say_what_they_are_of(folder: Path, trained: Trai
     expected = trained.program.network.state_dict()
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[name], expected[name]) for name in weights)
-    assert json.loads(told["config"]) == trained.config == yaml.safe_load((folder / "config.yaml").read_text())
-    (tmp_path / "model.json").write_text(told["interface"])
-    assert Interface.read(tmp_path / "model.json") == trained.interface
+    check_told(told, trained, tmp_path)
+    assert trained.config == yaml.safe_load((folder / "config.yaml").read_text())
 
 
 def test_a_file_that_does_not_agree_is_refused_and_not_left(
@@ -106,9 +124,13 @@ def test_a_format_whose_libraries_are_missing_is_refused_with_the_command(monkey
         check_installed("onnx")
 
 
-def test_a_folder_that_is_not_there_is_refused(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no folder"):
-        export(trained, "safetensors", tmp_path / "nothing" / "a.safetensors")
+def test_a_place_where_no_file_can_be_is_refused_and_what_is_there_stays(trained: Trained, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("file")
+    for place, told in (("no/a", "there is no folder"), (".", "is a folder"), ("pipe", "plain"), ("link", "plain")):
+        with pytest.raises(ConfigError, match=told):
+            export(trained, "safetensors", tmp_path / place)
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "link").is_symlink()
 
 
 SMALL = {"lenet": 32, "alexnet": 64, "googlenet": 64, "inception_v3": 80, "vgg": 32, "mobilenet_v": 32}

@@ -95,6 +95,26 @@ def test_a_model_of_the_registry_is_found_by_version_and_alias(run: Any, uri: st
             fetch(source, uri=uri)
 
 
+def test_a_model_is_found_among_many_whatever_it_is_called(run: Any, uri: str, tmp_path: Path) -> None:
+    client = connect(uri)
+    for number in range(101):
+        client.create_registered_model(f"m{number:03}")
+    for name in ("the last", 'it\'s "one"'):
+        client.create_registered_model(name)
+        shutil.copytree(artifacts(run), inside := tmp_path / name / "data" / "trained")
+        client.create_model_version(name, str(tmp_path / name))
+        assert fetch(f"models:/{name}/1", uri=uri) == inside
+    with pytest.raises(ConfigError, match="no registered model 'the lost' in .* and others .nearest: 'the last'"):
+        fetch("models:/the lost/1", uri=uri)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"run_id": 3, "uri": null}'])
+def test_a_damaged_page_of_a_job_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"run\.json is damaged"):
+        fetch(str(tmp_path), uri=None)
+
+
 def test_what_is_not_finished_or_lacks_files_is_refused(run: Any, folder: Path, uri: str, tmp_path: Path) -> None:
     client = connect(uri)
     shutil.copytree(artifacts(run), tmp_path / "lacking")

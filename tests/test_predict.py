@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,6 +172,67 @@ def test_predictions_in_a_file_are_those_on_the_screen(
     assert printed == "" and (tmp_path / "answers.json").read_text() == shown
     assert [path.name for path in tmp_path.iterdir()] == ["answers.json"]
     assert len(json.loads(shown)) == 10
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    asked(capsys, *arguments, "--out", str(tmp_path / "pipe"))
+    assert os.read(reader, 1 << 16).decode() == shown and (tmp_path / "pipe").is_fifo()
+    os.close(reader)
+    (tmp_path / "link").symlink_to("answers.json")
+    asked(capsys, str(folder), f"{pictures}/class 0", "--out", str(tmp_path / "link"))
+    assert "picture" in (tmp_path / "answers.json").read_text() != shown and (tmp_path / "link").is_symlink()
+
+
+def test_a_place_where_no_file_can_be_is_refused_before_anything_else(tmp_path: Path) -> None:
+    for out, told in ((tmp_path, "is a folder"), (tmp_path / "no" / "a", "there is no folder")):
+        with pytest.raises(ConfigError, match=told):
+            cli.main(["predict", "nothing", "nothing.jpg", "--out", str(out)])
+
+
+def test_a_device_that_no_run_would_have_is_refused_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = asked(capsys, "nothing", "nothing.jpg", "--device", "gpu", status=2)
+    assert "'gpu' is not one of auto, cpu, cuda, cuda:N" in told
+
+
+def test_a_name_that_is_no_text_is_written_as_it_is(
+    folder: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.jpg"
+    Path(os.fsdecode(name)).write_bytes(next(pictures.rglob("*.jpg")).read_bytes())
+    asked(capsys, str(folder), os.fsdecode(name), "--out", str(tmp_path / "answers"))
+    assert (tmp_path / "answers").read_bytes().endswith(name + b"\n")
+
+
+def test_what_holds_no_picture_is_said_and_counted_and_a_folder_is_entered_once(
+    folder: Path, mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (mixed / "0" / "bad.jpg").unlink()
+    (mixed / "0" / "up").symlink_to(mixed)
+    (mixed / "2").symlink_to(mixed / "1")
+    (tmp_path / "empty").mkdir()
+    printed, told = asked(capsys, str(folder), str(mixed), str(tmp_path / "empty"), status=1)
+    assert printed.count("\n") == 1 + 21
+    assert told == f"runner: there are no pictures in {tmp_path}/empty\n"
+    found = named([str(mixed)], io.BytesIO())
+    next(found)
+    shutil.rmtree(mixed / "1")
+    assert [one.problem for one in found if one.problem] == [
+        f"the folder {mixed}/{name} cannot be read: No such file or directory" for name in ("1", "2")
+    ]
+
+
+def test_what_pillow_warns_of_is_said_of_its_picture(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    for name, side in (("a", 5), ("b", 20), ("c", 20), ("d", 40)):
+        Image.new("RGB", (side, side)).save(tmp_path / f"{name}.png")
+    (tmp_path / "e.png").write_bytes(b"nothing")
+    printed, told = asked(capsys, str(folder), str(tmp_path), status=1)
+    assert printed.count("\n") == 1 + 3
+    b, c, d, e = sorted(told.splitlines())
+    assert f"{tmp_path}/b.png: Image size (400 pixels) exceeds" in b and "/c.png: Image size" in c
+    assert "d.png is not a readable picture: Image size (1600 pixels)" in d
+    assert e == f"runner: {tmp_path}/e.png is not a readable picture: cannot identify image file"
 
 
 def test_pictures_are_decoded_before_they_are_asked_for_and_never_all_of_them(pictures: Path) -> None:
@@ -192,6 +256,12 @@ def test_names_on_standard_input_are_a_line_each_and_a_picture_is_told_by_its_by
     lines = io.BytesIO("\n".join([*files, "", "BMW.jpg", str(pictures / "class 2")]).encode())
     found = [one.name for one in named(["-"], lines)]
     assert found == [*files, "BMW.jpg", *map(str, sorted((pictures / "class 2").iterdir()))]
+    nul = io.BytesIO("\0".join([*files, "a\nb.jpg", ""]).encode())
+    assert [one.name for one in named(["-"], nul)] == [*files, "a\nb.jpg"]
+    odd = list(named(["-"], io.BytesIO(f"{files[0]}\nb\0c*.jpg\n".encode())))
+    assert [one.pixels is None for one in read_ahead(odd, Shape(10), threads=1, ahead=1)] == [False, True]
+    for content in (b"\0\0\0\x1cftypavif\0\0\0\0mif1", b"\x7fELF\2\1\1"):
+        assert list(named(["-"], io.BytesIO(content))) == [Named("-", content)]
     for form in ("jpeg", "png", "gif", "bmp", "webp", "tiff", "ppm"):
         content = io.BytesIO()
         Image.new("RGB", (300, 4)).save(content, form)
@@ -241,6 +311,16 @@ def test_damaged_files_of_a_run_are_refused(name: str, folder: Path, tmp_path: P
         load(tmp_path, device="cpu")
 
 
+def test_a_run_that_diverged_is_refused(folder: Path, tmp_path: Path) -> None:
+    for file in FILES:
+        (tmp_path / file).write_bytes((folder / file).read_bytes())
+    weights = torch.load(tmp_path / "weights.pt", weights_only=True)
+    name, values = next(iter(weights.items()))
+    torch.save({**weights, name: values / 0}, tmp_path / "weights.pt")
+    with pytest.raises(ConfigError, match=f"the values of {name} in weights.pt are not finite: the run diverged"):
+        load(tmp_path, device="cpu")
+
+
 def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
     for file in ("model.json", "config.yaml"):
         (tmp_path / file).write_bytes((folder / file).read_bytes())
@@ -257,3 +337,19 @@ def test_a_picture_on_standard_input_is_predicted_by_the_command(folder: Path, p
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
     assert [row["picture"] for row in rows] == ["-"] * 3
     assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-5)
+
+
+LEFT = [("--help",), pytest.param(("predict", "{folder}", "{pictures}"), marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("arguments", LEFT, ids=["help", "predict"])
+def test_a_command_whose_reader_is_gone_ends_without_a_word(
+    arguments: tuple[str, ...], folder: Path, pictures: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [word.format(folder=folder, pictures=pictures) for word in arguments]
+    with os.fdopen(writer, "wb") as left:
+        command = [sys.executable, "-m", "runner", *words]
+        done = subprocess.run(command, stdout=left, stderr=subprocess.PIPE, env=environment(), timeout=120)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")

@@ -156,7 +156,7 @@ def test_a_registered_run_is_predicted_loaded_and_served_alike(pictures: Path, t
         assert "picture 0 is not a readable picture" in refused.value.read().decode()
 
 
-NAMES = [("a/b", None), ("a@b", None), ("a", "v3"), ("a", "latest"), ("a", "x y")]
+NAMES = [("a/b", None), ("it's", None), ('a"b', None), ("a@b", None), ("a", "v3"), ("a", "latest"), ("a", "x y")]
 
 
 @pytest.mark.parametrize(("name", "alias"), NAMES)

@@ -1,8 +1,11 @@
 """Pictures decoded ahead by threads, in the order in which they are named."""
 
+import threading
+import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,6 +16,9 @@ from runner.config import ConfigError
 from runner.data.named import Named
 from runner.data.pictures import picture
 from runner.data.shape import Shape
+
+reading = threading.local()
+"""What this thread reads: `name`."""
 
 CHUNK = 8
 """Pictures that a thread is given at a time."""
@@ -29,6 +35,19 @@ class Read(NamedTuple):
     name: str
     pixels: NDArray[np.uint8] | None
     problem: str = ""
+
+
+@contextmanager
+def warned(say: Callable[[str], object]) -> Iterator[None]:
+    """What Pillow warns of is said, of each picture."""
+
+    def told(message: Warning | str, *where: object, **more: object) -> None:
+        say(f"{getattr(reading, 'name', '')}: {message}")
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", module=r"PIL\.")
+        warnings.showwarning = told
+        yield
 
 
 def read_ahead(pictures: Iterable[Named], shape: Shape, *, threads: int, ahead: int) -> Iterator[Read]:
@@ -52,6 +71,7 @@ def _read(pictures: Sequence[Named], shape: Shape) -> list[Read]:
 
 
 def _one(named: Named, shape: Shape) -> Read:
+    reading.name = named.name
     try:
         return Read(named.name, picture(named.read(), named.name, shape))
     except OSError as problem:

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -19,25 +19,35 @@ BEGINNING = re.compile(
 )
 """Of a picture's bytes, by which it is told from names."""
 
+BINARY = re.compile(rb"\0|.*(\0\0|[\x01-\x08\x0e-\x1f])", re.DOTALL)
+"""Beginnings of what is neither a picture of those kinds nor names."""
+
 LONGEST = 16
 """Bytes of such a beginning."""
 
 
 class Named(NamedTuple):
-    """A picture.
+    """A picture, or what stands where there should be one.
 
     Attributes:
         content: its bytes; None to read them from the file `name`.
+        problem: why there is none.
     """
 
     name: str
     content: bytes | None = None
+    problem: str = ""
 
     def read(self) -> bytes:
         """
         Raises:
             OSError: the file cannot be read.
+            ConfigError: there is no picture, or no file can be called so.
         """
+        if self.problem:
+            raise ConfigError(self.problem)
+        if "\0" in self.name:
+            raise ConfigError(f"{self.name!r} is the name of no file")
         return Path(self.name).read_bytes() if self.content is None else self.content
 
 
@@ -46,7 +56,7 @@ def named(paths: Sequence[str], stdin: BinaryIO) -> Iterator[Named]:
 
     Args:
         paths: files, folders, patterns such as `*.jpg` and `**/*.png`, or `-`: on standard input there are such
-            words, a line each, or one picture.
+            words, a line each or with NULs between them, or one picture.
 
     Raises:
         ConfigError: one of the paths is not there, with all of them that are not; or there is no picture at all.
@@ -54,11 +64,14 @@ def named(paths: Sequence[str], stdin: BinaryIO) -> Iterator[Named]:
     missing = [path for path in paths if path != STDIN and not os.path.exists(path) and not _matches(path)]
     if missing:
         raise ConfigError("\n".join(map(_refusal, missing)))
-    found = chain.from_iterable(_of_stdin(stdin) if path == STDIN else _of_path(path) for path in paths)
-    first = next(found, None)
-    if first is None:
-        raise ConfigError(f"there are no pictures in {', '.join(paths)}")
-    return chain((first,), found)
+    each = ((path, _of_stdin(stdin) if path == STDIN else _of_path(path)) for path in paths)
+    found = chain.from_iterable(starmap(_some, each))
+    problems: list[Named] = []
+    for first in found:
+        if not first.problem:
+            return chain(problems, (first,), found)
+        problems.append(first)
+    raise ConfigError("\n".join(one.problem for one in problems))
 
 
 def _matches(path: str) -> bool:
@@ -73,10 +86,17 @@ def _refusal(path: str) -> str:
     return f"{path}: there is no such file or folder{nearest(Path(path).name, known)}"
 
 
+def _some(path: str, pictures: Iterator[Named]) -> Iterator[Named]:
+    """Those pictures; where there are none, a problem."""
+    first = next(pictures, None)
+    yield Named(path, problem=f"there are no pictures in {path}") if first is None else first
+    yield from pictures
+
+
 def _of_path(path: str) -> Iterator[Named]:
     if os.path.isdir(path):
         yield from _below(path)
-    elif os.path.exists(path) or not glob.has_magic(path):
+    elif os.path.exists(path) or not glob.has_magic(path) or "\0" in path:
         yield Named(path)
     else:
         for found in sorted(glob.iglob(path, recursive=True)):
@@ -89,21 +109,49 @@ def _file(path: str) -> Iterator[Named]:
         yield Named(path)
 
 
-def _below(folder: str) -> Iterator[Named]:
-    """Files called like pictures, but none that are hidden."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if is_picture(name) and not name.startswith("."):
-                yield Named(os.path.join(place, name))
+def _below(top: str) -> Iterator[Named]:
+    """Files called like pictures, but none that are hidden; each folder once, by whatever links it is reached."""
+    left, seen = [top], set()
+    while left:
+        folder = left.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders, files = _listed(folder)
+        except OSError as problem:
+            yield Named(folder, problem=f"the folder {folder} cannot be read: {problem.strerror}")
+            continue
+        yield from map(Named, filter(is_picture, files))
+        left += reversed(folders)
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    """The folders and files in it that are not hidden."""
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+            if not entry.name.startswith("."):
+                (folders if is_folder else files).append(entry.path)
+    return sorted(folders), sorted(files)
 
 
 def _of_stdin(stdin: BinaryIO) -> Iterator[Named]:
     beginning = stdin.read(LONGEST)
-    if BEGINNING.match(beginning):
+    if BEGINNING.match(beginning) or BINARY.match(beginning):
         yield Named(STDIN, beginning + stdin.read())
         return
-    for line in chain((beginning + stdin.readline()).splitlines(keepends=True), stdin):
-        name = os.fsdecode(line.rstrip(b"\r\n"))
-        if name:
-            yield from _of_path(name)
+    for line in _lines(beginning + stdin.readline(), stdin):
+        if name := os.fsdecode(line):
+            yield from _some(name, _of_path(name))
+
+
+def _lines(first: bytes, more: BinaryIO) -> Iterator[bytes]:
+    """Names; where a NUL comes before the first line's end, NULs stand between them, as `find -print0` has it."""
+    if b"\0" in first:
+        yield from (first + more.read()).split(b"\0")
+    else:
+        yield from (line.rstrip(b"\r\n") for line in chain(first.splitlines(keepends=True), more))

@@ -28,12 +28,14 @@ def picture(content: bytes, name: str, shape: Shape) -> NDArray[np.uint8]:
     """
     from PIL import Image
 
+    file = BytesIO(content)
     try:
-        with Image.open(BytesIO(content)) as image:
+        with Image.open(file) as image:
             image.load()
             return shape.picture(_upright(image))
     except Exception as problem:  # whatever reading arbitrary bytes may raise
-        raise ConfigError(f"{name} is not a readable picture: {problem or type(problem).__name__}") from problem
+        reason = str(problem).replace(f" {file!r}", "") or type(problem).__name__
+        raise ConfigError(f"{name} is not a readable picture: {reason}") from problem
 
 
 ORIENTATION = 0x0112

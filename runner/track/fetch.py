@@ -9,7 +9,7 @@ from runner.interface import FILES
 from runner.track.artifacts import artifacts
 from runner.track.models import INSIDE, Models
 from runner.track.page import Pages
-from runner.track.store import resolve
+from runner.track.store import asking, resolve
 
 KINDS = "a run's id, runs:/ID, a folder, or a registered model as models:/NAME/VERSION or models:/NAME@ALIAS"
 
@@ -48,17 +48,30 @@ def _of_run(run_id: str, uri: str | None, files: Sequence[str]) -> Path:
 def _of_folder(folder: Path, files: Sequence[str]) -> Path:
     """The folder itself, that of the job's page, or what is inside of a registered model's."""
     if (folder / "run.json").exists():
-        page = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return _of_run(page["run_id"], page["uri"], files)
+        return _of_run(*_page(folder / "run.json"), files)
     if (folder / "job.json").exists():
         raise ConfigError(f"the run of {folder} has no page, which would have what it left behind")
     own = folder / INSIDE if (folder / INSIDE).is_dir() else folder
     return _whole(str(own.absolute()), str(own), "", files)
 
 
+def _page(path: Path) -> tuple[str, str]:
+    """The id of a job's run, and the store that it is in."""
+    try:
+        page = json.loads(path.read_text(encoding="utf-8"))
+        run_id, uri = page["run_id"], page["uri"]
+    except (OSError, ValueError, LookupError, TypeError) as problem:
+        raise ConfigError(f"{path} is damaged; name the run by its id") from problem
+    if not isinstance(run_id, str) or not isinstance(uri, str):
+        raise ConfigError(f"{path} is damaged; name the run by its id")
+    return run_id, uri
+
+
 def _whole(place: str, what: str, uri: str, files: Sequence[str]) -> Path:
-    there = artifacts(place, uri)
-    missing = [name for name in files if name not in there.names()]
-    if missing:
-        raise ConfigError(f"{what} has no {', '.join(missing)}, so it is no finished run of this program's")
-    return there.here(files)
+    with asking(uri or place):
+        there = artifacts(place, uri)
+        names = there.names()
+        missing = [name for name in files if name not in names]
+        if missing:
+            raise ConfigError(f"{what} has no {', '.join(missing)}, so it is no finished run of this program's")
+        return there.here(files)

@@ -68,6 +68,7 @@ def quiet() -> Iterator[None]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     with warnings.catch_warnings():
         for category in (DeprecationWarning, UserWarning):  # of MLflow's own imports
             warnings.simplefilter("ignore", category)
