@@ -65,7 +65,7 @@ def test_a_loss_at_one_layer_is_abrupt_and_there() -> None:
 
 def test_a_loss_that_grows_with_every_layer_is_gradual() -> None:
     found = told(made(lambda n: 0.02 * n, noise=0.001))
-    assert found["Abrupt or gradual"].startswith("gradual; several layers")
+    assert found["Abrupt or gradual"].startswith("gradual; several layers make a part each, and none half of it")
     assert all(f"layer {n} " in found["Where"] for n in range(1, DEPTHS + 1))
     assert "nothing" not in found["How general"]
 
@@ -73,6 +73,48 @@ def test_a_loss_that_grows_with_every_layer_is_gradual() -> None:
 def test_a_layer_that_costs_more_than_the_others_but_not_most_is_told_so() -> None:
     found = told(made(lambda n: 0.01 * n + 0.03 * (n >= 5), noise=0.0005))
     assert found["Abrupt or gradual"].startswith("gradual, but not even; layer 5 makes 4.")
+
+
+def test_parts_that_may_be_half_of_the_loss_are_not_called_gradual() -> None:
+    found = told(made(lambda n: 0.02 * (n >= 3) + 0.02 * (n >= 6), noise=0.003, seeds=4))
+    assert found["Abrupt or gradual"] == "several layers make a part; abrupt or gradual is not distinguishable."
+
+
+@pytest.mark.parametrize(
+    ("missing", "layers"), [("3", "layers 3 to 4 make"), ("123", "layers 1 to 4 make"), ("5", "layer 4 makes")]
+)
+def test_a_depth_that_is_not_there_moves_no_blame(missing: str, layers: str) -> None:
+    lines, reference = made(lambda n: 0.1 * (n >= 4))
+    for n in missing:
+        lines["AnB"][n] = dict(list(lines["AnB"][n].items())[:1])
+    found = told((lines, reference))
+    assert re.search(rf"; {layers} (9\.\d|10\.\d) of 10\.\d points", found["Abrupt or gradual"])
+    assert found["Abrupt or gradual"].startswith("abrupt;") == layers.startswith("layer 4")
+    assert found["Where"].startswith(f"at {layers.removesuffix(' make').removesuffix(' makes')} (")
+    assert found["Not known"].startswith(f"n = {', '.join(missing).replace(', 3', ' or 3')}, where ")
+
+
+def test_a_gain_is_no_loss_of_nothing() -> None:
+    general = told(made(lambda n: -0.025 * (n == 2)))["How general"]
+    assert re.search(r"; it gains 2\.\d points at 2 \(2\.\d \.\. \d\.\d\)\.$", general)
+    assert "at n = 1, 3, 4, 5 or 6 (at most 0." in general
+
+
+def test_a_loss_that_is_gone_further_on_is_not_called_specific() -> None:
+    found = told(made(lambda n: 0.05 * (n == 3)))
+    assert re.search(r"loses [45]\.\d points at 3 .*, but at 4 no loss is distinguishable", found["How general"])
+    assert "are specific" not in found["How general"]
+    assert found["Abrupt or gradual"] == "not told, as no loss lasts to the last depth."
+    assert re.fullmatch(r"at layer 3 \(.*\); layer 4 takes [45]\.\d points back\.", found["Where"])
+    both = told(made(lambda n: 0.05 * (n == 3) + 0.08 * (n >= 5)))["How general"]
+    assert re.search(
+        r"at 3 .*; it loses \d\.\d points at 5 .*, \d\.\d points at 6 .*: so many layers are specific", both
+    )
+
+
+def test_the_part_of_a_layer_is_told_of_the_largest_loss_at_any_depth() -> None:
+    lines, reference = made(lambda n: 0.03 * (n >= 4) + 0.07 * (n == 2), noise=0.0005)
+    assert re.search(r"layer 2 makes [67]\.\d of [67]\.\d points", told((lines, reference))["Abrupt or gradual"])
 
 
 def test_what_costs_nothing_is_not_called_general_but_not_distinguishable() -> None:
@@ -117,6 +159,7 @@ def test_what_is_there_of_an_unfinished_study_is_told() -> None:
     found = told((lines, reference))
     assert "it loses 4." in found["How general"]
     assert found["Abrupt or gradual"] == "it takes three depths to tell."
+    assert found["Not known"].startswith("n = 3, 4, 5 or 6, where BnB and AnB have not two seeds in common")
     assert not any("(AnB+)" in head for head in found)
 
 

@@ -8,10 +8,11 @@ depth is specific by what AnB loses against BnB.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from runner.sweep.statistics import Comparison, compare_pairs
+from runner.sweep.statistics import Comparison, Verdict, compare_pairs
 
 Runs = Mapping[int, float]
 """Accuracies by seed, as shares."""
@@ -20,13 +21,39 @@ SERIES = ("BnB", "AnB", "BnB+", "AnB+")
 """The first n layers from B or from A, kept as they are or (+) trained on."""
 
 MOST = 0.5
-"""The share of the largest loss from which on one layer's step is most of it."""
+"""The share of the largest loss from which on one layer's part is most of it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What some layers add to the loss: one, or several where nothing is known of the depths between them.
+
+    Attributes:
+        losses: by seed.
+    """
+
+    first: int
+    last: int
+    losses: Runs
+
+    @property
+    def size(self) -> float:
+        """The mean over the seeds."""
+        return fmean(self.losses.values())
+
+    def told(self, verb: str) -> str:
+        """`layer 4 makes`, `layers 3 to 4 make`; without a verb the layers alone."""
+        if self.first == self.last:
+            return f"layer {self.last} {verb}s" if verb else f"layer {self.last}"
+        return f"layers {self.first} to {self.last} {verb}".rstrip()
 
 
 def transfer(lines: Mapping[str, Mapping[str, Runs]], reference: Runs, resolution: float) -> list[str]:
     """The answers, a text each; what the seeds do not tell apart is said to be so.
 
-    All tests are paired by seed and corrected by Holm over the depths.
+    All tests are paired by seed. Holm's correction is made within each family of tests, which is over the depths:
+    the losses of AnB against BnB, the layers' parts of it, each part beside the others, and either series against
+    B. It is not made over the families, so that in all of them together more than one in twenty may err.
 
     Args:
         lines: of each of `SERIES` that is there, the runs by depth: how many layers were taken.
@@ -34,93 +61,139 @@ def transfer(lines: Mapping[str, Mapping[str, Runs]], reference: Runs, resolutio
         resolution: the smallest difference that a run can show.
     """
     kept, own = _by_depth(lines, "AnB"), _by_depth(lines, "BnB")
-    depths = [n for n in sorted(kept) if len(kept[n].keys() & own.get(n, {}).keys()) > 1]
+    asked = sorted(kept.keys() | own.keys())
+    depths = [n for n in asked if len(kept.get(n, {}).keys() & own.get(n, {}).keys()) > 1]
     if not depths:
         return ["Nothing is known yet: it takes BnB and AnB of a depth, on two seeds at least."]
     trained_on = _by_depth(lines, "AnB+")
     losses = {n: {seed: own[n][seed] - kept[n][seed] for seed in kept[n].keys() & own[n].keys()} for n in depths}
-    found = _from_zero(list(losses.values()), resolution)
-    specific = {n: of for n, of in zip(depths, found, strict=True) if of.verdict == "better"}
-    steps = _steps(depths, losses)
+    found = dict(zip(depths, _from_zero(list(losses.values()), resolution), strict=True))
+    parts = _parts(losses)
     return [
-        _how_general(depths, found),
-        _how_it_changes(specific, steps, resolution),
-        _where(specific, steps, resolution),
+        _how_general(found),
+        *_unknown([n for n in asked if n not in depths]),
+        _how_it_changes(found, parts, resolution),
+        _where(found, parts, resolution),
         *_beside("B on its own first layers, kept (BnB), against B", own, reference, resolution),
         *_beside("B trained on from A's first layers (AnB+), against B", trained_on, reference, resolution),
     ]
 
 
-def _how_general(depths: Sequence[int], found: Sequence[Comparison]) -> str:
-    specific = [(n, of) for n, of in zip(depths, found, strict=True) if of.verdict == "better"]
-    general = [n for n, of in zip(depths, found, strict=True) if of.verdict != "better"]
-    texts = []
+def _how_general(found: Mapping[int, Comparison]) -> str:
+    general = [n for n, of in found.items() if of.verdict == "not distinguishable"]
+    lasting, texts = _lasting(found), []
     if general:
-        most = max(of.high for n, of in zip(depths, found, strict=True) if n in general and of.high is not None)
+        most = max(0.0, *(found[n].high or 0.0 for n in general))
         within = f"at most {_points(min(most, 1.0))} points within the intervals"
-        texts.append(f"B loses nothing that is distinguishable at n = {_listed(general)} ({within})")
-    if specific:
-        costs = ", ".join(f"{_points(of.difference)} points at {n} ({_interval(of)})" for n, of in specific)
-        texts.append(f"it loses {costs}: so many layers are specific to A")
-    return f"How general: with A's first n layers in place of its own {'; '.join(texts)}."
+        texts.append(f"loses nothing that is distinguishable at n = {_listed(general)} ({within})")
+    if gains := {n: of for n, of in found.items() if of.verdict == "worse"}:
+        texts.append(f"gains {_costs(gains)}")
+    if passing := {n: of for n, of in found.items() if of.verdict == "better" and n not in lasting}:
+        deeper = next(n for n, of in found.items() if n > max(passing) and of.verdict != "better")
+        texts.append(
+            f"loses {_costs(passing)}, but at {deeper} no loss is distinguishable, so it is not called specific"
+        )
+    if lasting:
+        texts.append(f"loses {_costs(lasting)}: so many layers are specific to A")
+    return f"How general: with A's first n layers in place of its own B {'; it '.join(texts)}."
 
 
-def _how_it_changes(specific: Mapping[int, Comparison], steps: Mapping[int, Runs], resolution: float) -> str:
+def _unknown(depths: Sequence[int]) -> list[str]:
+    """A sentence of the depths that nothing is said of; none where there are none."""
+    return [f"Not known: n = {_listed(depths)}, where BnB and AnB have not two seeds in common."] if depths else []
+
+
+def _lasting(found: Mapping[int, Comparison]) -> dict[int, Comparison]:
+    """The depths that cost something, as all deeper ones do that are known."""
+    lasting: dict[int, Comparison] = {}
+    for n in sorted(found, reverse=True):
+        if found[n].verdict != "better":
+            break
+        lasting[n] = found[n]
+    return dict(sorted(lasting.items()))
+
+
+def _how_it_changes(found: Mapping[int, Comparison], parts: Sequence[Part], resolution: float) -> str:
     head = "Abrupt or gradual:"
-    if not specific:
+    if not any(of.verdict == "better" for of in found.values()):
         return f"{head} not distinguishable, as no depth costs anything that is."
-    if len(steps) < 3:
+    if not _lasting(found):
+        return f"{head} not told, as no loss lasts to the last depth."
+    if len(parts) < 3:
         return f"{head} it takes three depths to tell."
-    outstanding = _outstanding(steps, resolution)
-    largest = max(of.difference or 0.0 for of in specific.values())
+    most = MOST * max(of.difference or 0.0 for of in found.values())
+    gradual = _all_below(most, parts, resolution)
+    outstanding = max(_outstanding(parts, resolution), key=lambda part: part.size, default=None)
     if outstanding:
-        layer = max(outstanding, key=lambda layer: fmean(steps[layer].values()))
-        size = fmean(steps[layer].values())
-        how = "abrupt" if size >= MOST * largest else "gradual, but not even"
-        part = f"{_points(size)} of {_points(largest)} points"
-        return f"{head} {how}; {_layer(layer)} makes {part}, more than the others on average."
-    if len(_told(steps, resolution)) > 1:
-        return f"{head} gradual; several layers make a part each, and none is distinguishable from the others."
+        share = f"{_points(outstanding.size)} of {_points(most / MOST)} points"
+        told = f"{outstanding.told('make')} {share}, more than the others on average"
+        return f"{head} {_shape(outstanding, most, gradual)}; {told}."
+    several = len(_told(parts, resolution, "better")) > 1
+    if several and gradual:
+        return f"{head} gradual; several layers make a part each, and none half of it within the intervals."
+    if several:
+        return f"{head} several layers make a part; abrupt or gradual is not distinguishable."
     return f"{head} not distinguishable; no layer's part is distinguishable from the others'."
 
 
-def _where(specific: Mapping[int, Comparison], steps: Mapping[int, Runs], resolution: float) -> str:
+def _shape(part: Part, most: float, gradual: bool) -> str:
+    """What the loss is like of which this part is more than the others."""
+    if gradual:
+        return "gradual, but not even"
+    if part.size < most:
+        return "not even, and abrupt or gradual is not distinguishable"
+    return "abrupt" if part.first == part.last else "most of it at once or within a few layers, which is not known"
+
+
+def _all_below(most: float, parts: Sequence[Part], resolution: float) -> bool:
+    """Whether a part of so much lies above the intervals of all."""
+    found = _from_zero([part.losses for part in parts], resolution)
+    return all(of.high is not None and of.high < most for of in found)
+
+
+def _where(found: Mapping[int, Comparison], parts: Sequence[Part], resolution: float) -> str:
+    specific = [n for n, of in found.items() if of.verdict == "better"]
     if not specific:
         return "Where: nowhere that is distinguishable."
-    told = _told(steps, resolution)
-    if told:
-        at = ", ".join(f"{_layer(n)} ({_points(of.difference)} points, {_interval(of)})" for n, of in told.items())
-        return f"Where: at {at}."
+    made, undone = (_told(parts, resolution, verdict) for verdict in ("better", "worse"))
+    if made:
+        at = ", ".join(f"{part.told('')} ({_points(of.difference)} points, {_interval(of)})" for part, of in made)
+        back = "".join(f"; {part.told('take')} {_points(-(of.difference or 0))} points back" for part, of in undone)
+        return f"Where: at {at}{back}."
     return (
         f"Where: within the first {min(specific)} layers the loss has come to be distinguishable; at which of them "
         "is not."
     )
 
 
-def _steps(depths: Sequence[int], losses: Mapping[int, Runs]) -> dict[int, Runs]:
-    """What each layer adds to the loss, by seed; the first depth adds all of its own."""
-    found: dict[int, Runs] = {depths[0]: losses[depths[0]]}
-    for before, n in pairwise(depths):
+def _parts(losses: Mapping[int, Runs]) -> list[Part]:
+    """What layers add to the loss from a depth to the next that is known; the first depth adds all of its own."""
+    first = min(losses)
+    found = [Part(1, first, losses[first])]
+    for before, n in pairwise(losses):
         seeds = losses[n].keys() & losses[before].keys()
-        found[n] = {seed: losses[n][seed] - losses[before][seed] for seed in seeds}
+        found.append(Part(before + 1, n, {seed: losses[n][seed] - losses[before][seed] for seed in seeds}))
     return found
 
 
-def _told(steps: Mapping[int, Runs], resolution: float) -> dict[int, Comparison]:
-    """The layers whose part of the loss is distinguishable from none."""
-    found = _from_zero(list(steps.values()), resolution)
-    return {n: of for n, of in zip(steps, found, strict=True) if of.verdict == "better"}
+def _told(parts: Sequence[Part], resolution: float, verdict: Verdict) -> list[tuple[Part, Comparison]]:
+    """The parts that are distinguishable from none: better are losses."""
+    found = _from_zero([part.losses for part in parts], resolution)
+    return [(part, of) for part, of in zip(parts, found, strict=True) if of.verdict == verdict]
 
 
-def _outstanding(steps: Mapping[int, Runs], resolution: float) -> list[int]:
-    """The layers whose part is larger than the mean of the others', by a paired test over the seeds."""
-    seeds = set.intersection(*(set(of) for of in steps.values()))
-    beside = {
-        n: {seed: of[seed] - fmean(other[seed] for m, other in steps.items() if m != n) for seed in seeds}
-        for n, of in steps.items()
-    }
-    found = _from_zero(list(beside.values()), resolution)
-    return [n for n, of in zip(beside, found, strict=True) if of.verdict == "better"]
+def _outstanding(parts: Sequence[Part], resolution: float) -> list[Part]:
+    """The parts that are larger than the mean of the others, by a paired test over the seeds."""
+    seeds = set.intersection(*(set(part.losses) for part in parts))
+    beside = [
+        {
+            seed: part.losses[seed] - fmean(other.losses[seed] for other in parts if other is not part)
+            for seed in seeds
+        }
+        for part in parts
+    ]
+    found = _from_zero(beside, resolution)
+    return [part for part, of in zip(parts, found, strict=True) if of.verdict == "better"]
 
 
 def _beside(told: str, series: Mapping[int, Runs], reference: Runs, resolution: float) -> list[str]:
@@ -144,17 +217,23 @@ def _from_zero(differences: Sequence[Runs], resolution: float) -> list[Compariso
     return compare_pairs([(dict.fromkeys(of, 0.0), of) for of in differences], resolution=2**0.5 * resolution)
 
 
-def _layer(n: int) -> str:
-    return f"layer {n}"
-
-
 def _listed(numbers: Sequence[int]) -> str:
     """`1, 2 or 3`."""
     return " or ".join(filter(None, (", ".join(map(str, numbers[:-1])), str(numbers[-1]))))
 
 
+def _costs(found: Mapping[int, Comparison]) -> str:
+    """Such as: `2.0 points at 3 (1.5 .. 2.5)`."""
+    return ", ".join(f"{_points(abs(of.difference or 0))} points at {n} ({_span(of)})" for n, of in found.items())
+
+
 def _points(share: float | None) -> str:
     return "?" if share is None else f"{100 * share:.1f}"
+
+
+def _span(of: Comparison) -> str:
+    """The interval of a loss, or of a gain as one of more than nothing."""
+    return _interval(of) if of.verdict == "better" else f"{_points(-(of.high or 0))} .. {_points(-(of.low or 0))}"
 
 
 def _interval(of: Comparison) -> str:
