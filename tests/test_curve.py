@@ -97,6 +97,39 @@ def test_a_figure_that_names_what_there_is_not_is_refused(
     assert re.search(message, refusal_of(here, PAGE.replace(*change)))
 
 
+STUDY = """
+seeds: 2
+answer: transfer
+cells: {B: [], A: ["data.classes=[3,4]"]}
+space: {weights.until: [1, 2], weights.from: ["cell:B", "cell:A"]}
+curve:
+  x: weights.until
+  series: {BnB: {weights.from: "cell:B"}, AnB: {weights.from: "cell:A"}}
+  reference: B
+"""
+
+
+def test_beside_what_is_swept_each_combination_has_its_answer_and_its_level(here: Path) -> None:
+    alone = Findings(answered(planned_from(here, STUDY)))
+    assert alone.answer().startswith("How general: ")
+    findings = Findings(answered(planned_from(here, STUDY, "optim=adam,sgd")))
+    told = findings.answer().splitlines()
+    places = [told.index(f"With optim={name}:") for name in ("adam", "sgd")]
+    assert places[0] == 0 and all(told[place + 1].startswith("How general: ") for place in places)
+    write(findings, here / "there")
+    page = (here / "there" / "report.html").read_text()
+    assert "Dashed, in grey: B, optim=adam; B, optim=sgd." in page
+
+
+def test_an_answer_without_a_reference_says_why_and_failed_runs_are_missing(here: Path) -> None:
+    planned = answered(planned_from(here, STUDY.replace("  reference: B\n", "")))
+    assert (
+        Findings(planned).answer().startswith("No answer: transfer is told beside a cell of sweep.curve.reference")
+    )
+    planned.trials[0].job.end(Result(status="failed", error="it was to fail"))
+    assert Findings(planned).answer().startswith("Not finished, runs still to be done: 1 (1 failed).")
+
+
 def test_an_answer_without_its_figure_is_refused(here: Path) -> None:
     page = "answer: transfer\nspace: {optim.lr: [0.1, 0.01]}"
     assert "sweep.answer: transfer is told from the lines of sweep.curve" in refusal_of(here, page)

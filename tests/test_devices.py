@@ -59,7 +59,7 @@ def test_a_sweep_in_which_too_many_runs_fail_is_ended(cut: Path) -> None:
     printed = runner(cut, *SWEEP, "sweep.max_failures=1", status=1)
     assert "failed runs: 1; sweep.max_failures=1 ends the sweep here" in printed
     assert "is not a whole checkpoint" in printed
-    assert "Not finished, runs still to be done: 5." in printed
+    assert "Not finished, runs still to be done: 6 (1 failed)." in printed
     assert outcomes(cut) == ["failed"]
     for checkpoint in (job / "checkpoints").glob("*.pt"):
         checkpoint.unlink()

@@ -9,7 +9,7 @@ from runner.job import Result
 from runner.report.words import ANSWERS
 from runner.sweep.baseline import is_baseline, others
 from runner.sweep.confirm import chosen, front, ranked, reached_by
-from runner.sweep.curve import lines, reference
+from runner.sweep.curve import lines, references
 from runner.sweep.page import Claim
 from runner.sweep.plan import Cell, Plan, Trial
 from runner.sweep.statistics import Comparison, Summary, compare_pairs, summary
@@ -108,11 +108,12 @@ class Findings:
         found = lines(self.plan.page.curve, list(by_cell))
         return {line.name: {value: by_cell[cell] for value, cell in line.cells} for line in found}
 
-    def level(self, rows: Sequence[Row]) -> Row | None:
-        """The row that the figure is drawn beside."""
-        curve = self.plan.page.curve
-        cell = None if curve is None else reference(curve, [row.cell for row in rows])
-        return next((row for row in rows if row.cell == cell), None)
+    def levels(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """The rows that the figure is drawn beside, by what they and lines set beside the page."""
+        if self.plan.page.curve is None:
+            return {}
+        by_cell = {row.cell: row for row in rows}
+        return {beside: by_cell[cell] for beside, cell in references(self.plan.page.curve, list(by_cell)).items()}
 
     def trials(self, row: Row) -> list[Trial]:
         """The runs that a row of `rows` is of."""
@@ -131,16 +132,11 @@ class Findings:
         """The answer in a sentence or two."""
         rows = self.rows()
         told = [row for row in rows if row.comparison and row.comparison.verdict]
-        missing = sum(trial.job.result() is None for row in rows for trial in self.trials(row))
-        first = f"Not finished, runs still to be done: {missing}. " if missing else ""
+        first = self._missing(rows)
         if not self.plan.page.compares_accuracy:
             return first + (_measured(rows, self.plan.page.objectives[0]) or "Nothing is known yet.")
-        if self.plan.page.answer is not None and (level := self.level(rows)):
-            runs = {
-                name: {value: row.accuracies for value, row in of.items()} for name, of in self.lines(rows).items()
-            }
-            words = ANSWERS[self.plan.page.answer](runs, level.accuracies, self._resolution(rows))
-            return "\n".join(filter(None, (first.strip(), *words)))
+        if self.plan.page.answer is not None:
+            return "\n".join(filter(None, (first.strip(), *self._in_words(rows))))
         if told:
             return first + _against(told)
         selects = self.plan.page.selects and not self.plan.page.confirm
@@ -155,6 +151,29 @@ class Findings:
         if selects:
             return f"{first}Selected first: {best.cell.name}, which reaches {reached} of the test images."
         return f"{first}The highest mean is that of {best.cell.name}: {reached}."
+
+    def _missing(self, rows: Sequence[Row]) -> str:
+        """A sentence of the runs that are not there, because they failed or are not done yet."""
+        results = [trial.job.result() for row in rows for trial in self.trials(row)]
+        failed = sum(result is not None and result.status == "failed" for result in results)
+        missing = failed + sum(result is None for result in results)
+        of_them = f" ({failed} failed)" if failed else ""
+        return f"Not finished, runs still to be done: {missing}{of_them}. " if missing else ""
+
+    def _in_words(self, rows: Sequence[Row]) -> list[str]:
+        """What the page's `answer` says, for each of what is swept beside the page by itself."""
+        curve, name, levels = self.plan.page.curve, self.plan.page.answer, self.levels(rows)
+        assert curve is not None and name is not None
+        by_cell, told = {row.cell: row for row in rows}, []
+        for beside, level in levels.items():
+            runs = {
+                line.series: {value: by_cell[cell].accuracies for value, cell in line.cells}
+                for line in lines(curve, list(by_cell))
+                if line.beside == beside
+            }
+            told += [f"With {beside}:"] if len(levels) > 1 else []
+            told += ANSWERS[name](runs, level.accuracies, self._resolution(rows))
+        return told or [f"No answer: {name} is told beside a cell of sweep.curve.reference, and there is none."]
 
     def ended(self, status: str) -> list[tuple[Trial, Result]]:
         """The runs that ended so: `failed` or `pruned`."""

@@ -59,10 +59,10 @@ def costs(rows: "Sequence[Row]", objective: str, title: str, caption: str, path:
 
 def _over(axes: "Axes", over: "Over") -> None:
     """Accuracy over the values of a swept key, with the intervals of the means as bands."""
-    if over.level is not None:
-        mean, low, high = ends(over.level)
+    for row in over.levels:
+        mean, low, high = ends(row)
         axes.axhspan(low, high, color=GREY, alpha=0.12, linewidth=0)
-        axes.axhline(mean, color=GREY, linestyle="--", linewidth=1, label=over.level.cell.name)
+        axes.axhline(mean, color=GREY, linestyle="--", linewidth=1, label=row.cell.name)
     for place, (name, line) in enumerate(over.lines.items()):
         x, (middle, lows, highs) = [at for at, _ in line], zip(*(ends(row) for _, row in line), strict=True)
         axes.fill_between(x, lows, highs, color=colour(place), alpha=0.14, linewidth=0)

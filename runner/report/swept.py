@@ -24,12 +24,12 @@ class Over:
 
     Attributes:
         lines: places along the axis with the rows at them, by line.
-        level: the row that is drawn as one.
+        levels: the rows that are drawn as such.
     """
 
     across: Scale
     lines: Mapping[str, Sequence[tuple[float, Row]]]
-    level: Row | None
+    levels: Sequence[Row]
 
 
 def over(findings: Findings, rows: Sequence[Row]) -> Over | None:
@@ -37,9 +37,9 @@ def over(findings: Findings, rows: Sequence[Row]) -> Over | None:
     curve, found = findings.plan.page.curve, known(findings.lines(rows))
     if curve is None or not found:
         return None
-    across, level = scale(curve.x, found), findings.level(rows)
+    across, levels = scale(curve.x, found), findings.levels(rows).values()
     lines = {name: placed(of, across) for name, of in found.items()}
-    return Over(across, lines, level if level is not None and level.accuracies else None)
+    return Over(across, lines, [row for row in levels if row.accuracies])
 
 
 def swept(findings: Findings, rows: Sequence[Row]) -> str:
@@ -47,7 +47,8 @@ def swept(findings: Findings, rows: Sequence[Row]) -> str:
     found = over(findings, rows)
     if found is None:
         return ""
-    level = "" if found.level is None else f" Dashed, in grey: {found.level.cell.name}."
+    names = "; ".join(row.cell.name for row in found.levels)
+    level = f" Dashed, in grey: {names}." if names else ""
     told = f"Test accuracy over {found.across.name}: means over the seeds, and their 95% intervals as bands.{level}"
     return group("curves", figure(_drawn(found), told), legend([(name, "") for name in found.lines]))
 
@@ -99,14 +100,14 @@ def _text(row: Row | None) -> str:
 
 
 def _drawn(found: Over) -> str:
-    of_level = [] if found.level is None else [ends(found.level)]
-    told = [ends(row) for line in found.lines.values() for _, row in line] + of_level
+    told = [ends(row) for row in (*found.levels, *(row for line in found.lines.values() for _, row in line))]
     axes = _axes(found.across, numbers("test accuracy, %", [value for of in told for value in of], log=False))
-    for mean, low, high in of_level:
+    for row in found.levels:
+        mean, low, high = ends(row)
         edge = np.asarray(axes.x)
         axes.band(edge, np.full(2, low), np.full(2, high), fill=GREY, opacity=0.15)
         right, at = axes.left + axes.width, axes.down(mean)
-        axes.page.line((axes.left, right), (at, at), colour=INK, dashed=True, opacity=0.7)
+        axes.page.line((axes.left, right), (at, at), colour=INK, dashed=True, opacity=0.7, hint=row.cell.name)
     for place, line in enumerate(found.lines.values()):
         x, (_, low, high) = np.asarray([at for at, _ in line]), np.asarray([ends(row) for _, row in line]).T
         axes.band(x, low, high, fill=colour(place), opacity=0.14)

@@ -15,11 +15,18 @@ class Line:
     """A series of the figure.
 
     Attributes:
+        series: its name on the page; the empty one where that has none.
+        beside: what its cells set beside that, as typed.
         cells: with the value of the key at each, as typed, in the order they came.
     """
 
-    name: str
+    series: str
+    beside: str
     cells: tuple[tuple[str, Cell], ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(filter(None, (self.series, self.beside))) or "all"
 
 
 def lines(curve: Curve, cells: Sequence[Cell]) -> list[Line]:
@@ -27,19 +34,29 @@ def lines(curve: Curve, cells: Sequence[Cell]) -> list[Line]:
 
     Without series there is a line for each of what cells set beside the key.
     """
-    found: dict[str, list[tuple[str, Cell]]] = {}
+    found: dict[tuple[str, str], list[tuple[str, Cell]]] = {}
     for name, wanted in (curve.series or {"": {}}).items():
         values = {key: typed(value) for key, value in wanted.items()}
         for cell in cells:
             if curve.x in cell.point and values.items() <= cell.point.items():
-                beside = [f"{key}={value}" for key, value in cell.point.items() if key not in (curve.x, *values)]
-                found.setdefault(", ".join(filter(None, (name, *beside))), []).append((cell.point[curve.x], cell))
-    return [Line(name or "all", tuple(of)) for name, of in found.items()]
+                own = {key: value for key, value in cell.point.items() if key not in (curve.x, *values)}
+                beside = ", ".join(f"{key}={value}" for key, value in own.items())
+                found.setdefault((name, beside), []).append((cell.point[curve.x], cell))
+    return [Line(name, beside, tuple(of)) for (name, beside), of in found.items()]
 
 
-def reference(curve: Curve, cells: Sequence[Cell]) -> Cell | None:
-    """The cell whose accuracy is drawn as a level."""
-    return next((cell for cell in cells if cell.name == curve.reference), None)
+def references(curve: Curve, cells: Sequence[Cell]) -> dict[str, Cell]:
+    """The cells whose accuracy is drawn as a level, by what they set beside the one that the page names.
+
+    Those are there that set beside it nothing, or what a line sets.
+    """
+    wanted, known = curve.reference, {"", *(line.beside for line in lines(curve, cells))}
+    if wanted is None:
+        return {}
+    found = {
+        cell.name.removeprefix(wanted).removeprefix(", "): cell for cell in cells if _begins(cell.name, wanted)
+    }
+    return {beside: cell for beside, cell in found.items() if beside in known}
 
 
 def check(page: Page, cells: Sequence[Cell]) -> None:
