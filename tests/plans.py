@@ -1,5 +1,6 @@
 """What `python -m runner -m sweep=mine ...` plans, in this process, with a page of one's own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -18,16 +19,17 @@ from runner.sweep.planner import plan
 SMALL = ("model=mlp", "model.widths=[8]", "data=synthetic", "data.size=8", "data.train=100", "data.test=20")
 
 
-def planned_from(folder: Path, page: str, *arguments: str) -> Plan:
+def planned_from(folder: Path, page: str, *arguments: str, small: Sequence[str] = SMALL) -> Plan:
     """The plan of a page and what is typed beside it.
 
     Args:
         folder: where `outputs` would be; the current one.
         page: the section `sweep` of the page, as YAML.
+        small: what is typed before it.
     """
     write_page(folder, page)
     register_pages()
-    typed = ["sweep=mine", *SMALL, *arguments]
+    typed = ["sweep=mine", *small, *arguments]
     parsed = OverridesParser.create().parse_overrides(typed)
     fixed = [word for word, override in zip(typed, parsed, strict=True) if not override.is_sweep_override()]
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):

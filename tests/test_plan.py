@@ -77,6 +77,30 @@ def test_a_plan_of_one_run_is_refused(tmp_path: Path) -> None:
     assert "is for sweeps, and this is one run" in runner(tmp_path, "--plan", *SHORT, status=2)
 
 
+def source(words: str) -> list[str]:
+    """What is typed before words that do not say it."""
+    return [] if "data=" in words else ["data=synthetic"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("data.share=0.5,1.0 data.size=8", "data.share=0.5,1.0 data.size=12", False),
+        ("data.share=0.5,1.0 data.size=8", "data.size=8 data.share=0.2,1.0,0.5", True),
+        ("data.size=null,8", "data.size=8,10,null", True),
+        ("data=synthetic,digits data.size=8", "data=synthetic,digits data.size=12", False),
+        ("data=synthetic,digits data.size=8", "data=digits,synthetic data.size=8", True),
+    ],
+)
+def test_a_sweep_over_data_is_another_where_the_rest_of_its_data_is(
+    one: str, other: str, same: bool, here: Path
+) -> None:
+    first, second = (
+        planned_from(here, "{seeds: 1}", "model=mlp", *words.split(), small=source(words)) for words in (one, other)
+    )
+    assert (first.folder == second.folder) == same
+
+
 def score(cell: Cell, seed: int, step: int) -> float:
     return (len(cell.name) % 7) / 10 + seed / 100 + step / 100_000
 

@@ -155,14 +155,17 @@ class Planner:
         return resolved({cell.name: cell.overrides for cell in compared}, configs)
 
     def _compares_data(self) -> bool:
-        keys = (*self._asked.swept, *self._page.space, *self._page.each)
-        return any(key_of(key).partition(".")[0] == "data" for key in keys)
+        return any(key.partition(".")[0] == "data" for key in self._varied())
+
+    def _varied(self) -> set[str]:
+        """The keys that are swept over."""
+        return {key_of(key) for key in (*self._asked.swept, *self._page.space, *self._page.each)}
 
     def _identity(self) -> str:
         """Of the question, whatever cells and seeds it is answered with: more of them go on with the same sweep."""
         what = replace(self._base, seed=0).what()
         if self._compares_data():
-            del what["data"]
+            what["data"] = self._same_data(what["data"])
         page = self._page
         question: list[Any] = [page.name, sorted({*page.space, *page.each, *self._asked.swept}), what]
         if page.selects:
@@ -170,6 +173,21 @@ class Planner:
         if page.searches:
             question += [repr(page.space), repr(page.each), repr(self._asked.swept)]
         return digest(question)
+
+    def _same_data(self, data: dict[str, Any]) -> dict[str, Any]:
+        """What the cells' data have in common: all but what is swept over; of several data sets what is typed.
+
+        Args:
+            data: of the first cell, whose own values must not tell.
+        """
+        varied, fixed = self._varied(), {key_of(override) for override in self._asked.fixed}
+        plain = {**data, **data["options"]}
+        del plain["options"]
+        if "data.size" in varied:  # whether there is a policy follows from the size
+            plain["resize"] = self._base.data.resize
+        if "data" in varied:
+            plain = {key: value for key, value in plain.items() if f"data.{key}" in fixed}
+        return {key: value for key, value in plain.items() if f"data.{key}" not in varied}
 
     def _composed(self, compared: Sequence["Named"]) -> list[RunConfig]:
         """Each cell's configuration."""
