@@ -8,9 +8,10 @@ import psutil
 import pytest
 from plans import planned_from, refusal_of, write_page
 from program import TINY, eventually, going, runner
+from rehearsal import rehearse
 from test_sweep import steps_done, trials_of, workers
 
-from runner.job import Job
+from runner.job import Job, Result
 from runner.sweep.plan import Plan, load
 
 PAGE = """
@@ -92,6 +93,24 @@ def test_a_start_that_makes_no_sense_is_refused(change: tuple[str, str], message
 
 def test_weights_that_are_lost_with_their_run_are_no_start(here: Path) -> None:
     assert "with track=memory the weights are lost with the run" in refusal_of(here, PAGE, "track=memory")
+
+
+def test_a_finished_run_whose_weights_are_gone_starts_no_other_and_it_is_said_what_helps(here: Path) -> None:
+    planned = planned_from(here, PAGE, "train.steps=20")
+    for trial in planned.trials:
+        if trial.cell.start is None:
+            trial.job.give(trial.order)
+            trial.job.tracked(uri=f"sqlite:///{here}/mlflow.db", run_id="0" * 32)
+            trial.job.end(Result(status="finished", steps=20, accuracy=0.5, images=20))
+    assert rehearse(planned, lambda cell, seed, step: 0.5) == 0
+    for trial in planned.trials:
+        result = trial.job.result()
+        assert result is not None and (result.status == "finished") == (trial.cell.start is None)
+        if trial.cell.start in ("A", "B"):
+            start = (
+                f"it starts from {trial.cell.start} seed {trial.seed}, which is finished, but its weights are gone"
+            )
+            assert result.error == f"{start} (there is no {here}/mlflow.db); fresh=true runs all again"
 
 
 EXACT = (*TINY, "train.precision=fp64", "train.steps=30", "train.eval_every=10", "sweep.seeds=2")

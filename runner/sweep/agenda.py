@@ -12,7 +12,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.config import ConfigError
 from runner.job import Busy, Job, Result, held
+from runner.origin import origin
 from runner.sweep.confirm import chosen
 from runner.sweep.objectives import values
 from runner.sweep.plan import Cell, Plan, Trial
@@ -61,6 +63,7 @@ class Agenda:
         self._plan, self._ended = plan, ended
         self._ready: deque[Task] = deque()
         self._elsewhere: deque[Task] = deque()
+        self._there: set[Path] = set()  # jobs whose weights others can start from
         self._waiting: dict[Path, list[Task]] = {}  # for the end of the job that they start from
         self._courses: dict[str, Course] = {}
         self._undecided: set[str] = set()
@@ -170,15 +173,29 @@ class Agenda:
         self._ready.extendleft(reversed(self._waiting.pop(folder, [])))
 
     def _cannot_start(self, task: Task) -> bool:
-        """Whether what the run starts from has failed; then it has failed too, and nothing of it is begun."""
+        """Whether what the run starts from has failed, or its weights are gone.
+
+        Then it has failed too, and nothing of it is begun.
+        """
         start = self._plan.before(task.trial)
-        if start is None or start.job.finished:
+        if start is None or start.job.folder in self._there:
             return False
-        result = start.job.result()
-        error = f"it starts from {start.order.name}, which failed: {result.error if result else '?'}"
+        why = self._gone(task.trial) if start.job.finished else _failure(start)
+        if not why:
+            self._there.add(start.job.folder)
+            return False
         task.trial.job.give(task.trial.order)
-        task.trial.job.end(Result(status="failed", error=error))
+        task.trial.job.end(Result(status="failed", error=f"it starts from {start.order.name}, {why}"))
         return True
+
+    def _gone(self, trial: Trial) -> str:
+        """Why the weights are not there that a run starts from, whose own run is finished; nothing if they are."""
+        try:
+            origin(trial.order.config)
+        except ConfigError as problem:
+            reason = str(problem).removeprefix("weights.from: ").partition("; ")[0]
+            return f"which is finished, but its weights are gone ({reason}); fresh=true runs all again"
+        return ""
 
     def _met(self, task: Task) -> bool:
         job = task.trial.job
@@ -348,3 +365,8 @@ class Agenda:
             mean = mean_at(self._plan, course.cell, stage)
             if mean is not None:
                 course.study.note(course.cell, number, mean)
+
+
+def _failure(of: Trial) -> str:
+    result = of.job.result()
+    return f"which failed: {result.error if result else '?'}"
