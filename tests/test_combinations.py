@@ -165,9 +165,13 @@ def steep_of(names: Sequence[str], run: Member, weights: Tensor) -> dict[str, Te
     images = parts.scale(parts.training.gathered(parts.training.which).movedim(-1, -3).double())
     labels, smoothing = parts.training.labels[parts.training.which], torch.zeros(1, dtype=torch.float64)
     LOSSES[run.config.train.loss](network(images)[None], labels[None], smoothing).sum().backward()
-    felt = 1e-14 if parts.exact == torch.float64 else 1e-9
     slopes = {name: network.get_parameter(name).grad for name in names}
+    felt = FELT[parts.compute]
     return {name: slope for name, slope in slopes.items() if slope is None or slope.abs().max() > felt}
+
+
+FELT = {torch.float64: 1e-14, torch.float32: 1e-9, torch.bfloat16: 1e-5}
+"""A gradient that each precision does not lose, even where the terms of its sums cancel."""
 
 
 @pytest.mark.parametrize("row", PAIRED, ids="-".join)
