@@ -209,7 +209,7 @@ def _beside(told: str, series: Mapping[int, Runs], reference: Runs, resolution: 
 
 
 def _by_depth(lines: Mapping[str, Mapping[str, Runs]], name: str) -> dict[int, Runs]:
-    return {int(n): runs for n, runs in lines.get(name, {}).items()}
+    return {int(n): runs for n, runs in lines.get(name, {}).items() if n.isdecimal()}
 
 
 def _from_zero(differences: Sequence[Runs], resolution: float) -> list[Comparison]:
