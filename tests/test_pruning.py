@@ -108,7 +108,7 @@ def test_a_cell_is_given_up_by_whoever_comes_after_a_controller_that_died_doing_
     bad = next(cell for cell in plan.cells if cell.name == "optim.lr=1e-06")
     for trial in plan.of(bad)[1:]:  # the study has decided, and one of three runs was ended
         trial.job.try_again()
-        trial.job.checkpoints.folder.mkdir()
+        trial.job.checkpoints.folder.mkdir(exist_ok=True)
         trial.job.checkpoints.at(1).touch()
     again = planned(here, PRUNERS["threshold"])
     assert rehearse(again, accuracy) == 0
