@@ -111,7 +111,7 @@ class Layout:
     start: int = 0
     since: int = 0
 
-    @property
+    @cached_property
     def place(self) -> slice:
         """Of all of them, in the network's vector."""
         return slice(self.start, self.start + sum(math.prod(piece.shape) for piece in self.pieces))

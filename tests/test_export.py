@@ -22,8 +22,6 @@ from runner.interface import Interface
 from runner.models import MODELS
 from runner.trained import Program, Trained, load
 
-pytest.importorskip("onnxruntime")
-
 DATA = ("data=synthetic", "data.size=8", "data.train=60", "data.test=20", "data.kinds=3", "train.batch=10")
 
 

@@ -1,7 +1,6 @@
 """Blocks and networks that a stack has no form for: mapped, or computed one after the other, and each as alone."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,7 @@ from runner.config import Choice
 from runner.models.blocks import Beside
 from runner.stack.networks import Stacked
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _alone() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 class Gate(nn.Module):

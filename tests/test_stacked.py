@@ -2,7 +2,7 @@
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,13 +21,7 @@ from runner.models.network import Auxiliary, Network, in_order
 from runner.stack.layers import CHANNEL_BY_CHANNEL, COMPOSED, LAYERS
 from runner.stack.networks import Stacked
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _alone() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def residual() -> nn.Module:

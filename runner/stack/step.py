@@ -109,7 +109,8 @@ class Step:
         before = None if factors is None else trained.clone()
         for layout, rules in zip(self._shared.layouts, self._rules, strict=True):
             kept = [vectors[:, layout.place] for vectors in (trained, *self._rows["memory"].unbind(1))]
-            self._update_by(rules, kept, gradient[:, layout.place], rates, numbers - layout.since)
+            own = numbers - layout.since if layout.since else numbers
+            self._update_by(rules, kept, gradient[:, layout.place], rates, own)
         if factors is not None and before is not None:
             trained.copy_(torch.lerp(before, trained, factors.expand_as(trained)))
 
