@@ -1,17 +1,23 @@
 """`python -m runner predict RUN_OR_MODEL PATH...`: which classes pictures are of."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from runner.data.ahead import Read, read_ahead, warned
+from runner.data.hands import hands, in_order
 from runner.data.named import Named
+from runner.data.shape import Shape
 from runner.machine import cores
 from runner.out import written
 from runner.predictions import FORMATS, Prediction, best
@@ -19,8 +25,8 @@ from runner.predictions import FORMATS, Prediction, best
 if TYPE_CHECKING:
     from runner.trained import Trained
 
-AHEAD = 3
-"""Batches that are decoded before they are asked for."""
+FEW = 256
+"""Pictures that are decoded here, in the time that processes take to start."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +60,73 @@ def predict(trained: "Trained", pictures: Iterable[Named], wanted: Wanted, say: 
         stack.enter_context(warned(say))
         file = _screen() if wanted.out is None else stack.enter_context(written(wanted.out))
         writer = stack.enter_context(FORMATS[wanted.format](file, classes, top))
-        for predictions in predicted(trained, pictures, batch=wanted.batch, top=top, unreadable=told):
+        for predictions in predicted(trained, pictures, batch=wanted.batch, top=top, unreadable=told, say=say):
             writer.write(predictions)
     return unreadable
 
 
 def predicted(
-    trained: "Trained", pictures: Iterable[Named], *, batch: int, top: int, unreadable: Callable[[str], None]
+    trained: "Trained",
+    pictures: Iterable[Named],
+    *,
+    batch: int,
+    top: int,
+    unreadable: Callable[[str], None],
+    say: Callable[[str], object],
 ) -> Iterator[list[Prediction]]:
-    """Predictions, a batch at a time, while the pictures of the next ones are decoded."""
-    read = read_ahead(pictures, trained.shape, threads=cores(), ahead=AHEAD * batch)
-    for names, images in _batches(read, batch, unreadable):
-        yield best(names, trained.probabilities(images), trained.interface.classes, top)
+    """Predictions, a batch at a time, while the pictures of the next ones are decoded.
+
+    On a processor each thread computes a part of a batch by itself: none waits for another whose core is decoding.
+    """
+    threads = cores() if trained.device.type == "cpu" else 1
+    part = max(1, batch // threads)
+    asked = partial(_answers, trained, top=top)
+    with one_thread_each(threads), ThreadPoolExecutor(threads, "predict") as pool:
+        waiting: deque[Future[list[Prediction]]] = deque()
+        with closing(read_by_others(pictures, trained.shape, chunk=part, say=say)) as read:
+            for names, images in _batches(read, part, unreadable):
+                waiting.append(pool.submit(asked, names, images))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+
+def _answers(
+    trained: "Trained", names: list[str], images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], *, top: int
+) -> list[Prediction]:
+    return best(names, trained.probabilities(images), trained.interface.classes, top)
+
+
+def read_by_others(
+    pictures: Iterable[Named], shape: Shape, *, chunk: int, say: Callable[[str], object]
+) -> Generator[Read, None, None]:
+    """As `read_ahead`; many pictures are read by processes, which do not wait for each other as threads do.
+
+    The first ones are read here, while those start.
+    """
+    left = iter(pictures)
+    few = list(islice(left, FEW))
+    with ExitStack() as stack:
+        started = stack.enter_context(hands("reader", shape, cores())) if len(few) == FEW else []
+        yield from read_ahead(few, shape, threads=cores(), ahead=FEW)
+        for found, said in in_order(started, iter(lambda: list(islice(left, chunk)), [])):
+            for line in said:
+                say(line)
+            yield from found
+
+
+@contextmanager
+def one_thread_each(threads: int) -> Iterator[None]:
+    """Where several threads compute, each is given one of torch's."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if threads > 1 else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _batches(

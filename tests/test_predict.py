@@ -26,6 +26,7 @@ from runner.data.named import Named, named
 from runner.data.shape import Shape
 from runner.interface import FILES
 from runner.losses import probabilities
+from runner.predict import FEW
 from runner.trained import Trained, load
 
 KINDS = ("RGB", "RGB", "L", "RGBA", "P", "CMYK", "I;16")
@@ -249,6 +250,30 @@ def test_pictures_are_decoded_before_they_are_asked_for_and_never_all_of_them(pi
         next(read)
         assert taken <= done + 64 + CHUNK
     read.close()
+
+
+def test_many_pictures_are_read_by_processes_to_the_answers_of_a_few(
+    folder: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = sorted(map(str, pictures.rglob("*.*g")))
+    few, _ = asked(capsys, str(folder), *files, "--format", "json")
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    drawn = Image.new("P", (12, 12))
+    drawn.putpalette([0, 0, 0, 255, 255, 255])
+    drawn.save(tmp_path / "clear.png", transparency=bytes([0, 128]))
+    times = FEW // len(files) + 2
+    late = [str(tmp_path / "bad.jpg"), str(tmp_path / "clear.png")]
+    many, told = asked(capsys, str(folder), *files * times, *late, "--format", "json", "--batch", "5", status=1)
+    found = json.loads(many)
+    assert [one["picture"] for one in found] == [*files * times, late[1]]
+    for one, expected in zip(found, json.loads(few) * times, strict=False):
+        probabilities = (
+            {each["class"]: each["probability"] for each in by["predictions"]} for by in (one, expected)
+        )
+        assert next(probabilities) == pytest.approx(next(probabilities), abs=1e-6)
+    unreadable, warning = sorted(told.splitlines())
+    assert unreadable.endswith("bad.jpg is not a readable picture: cannot identify image file")
+    assert "clear.png: Palette images with Transparency" in warning
 
 
 def test_names_on_standard_input_are_a_line_each_and_a_picture_is_told_by_its_bytes(pictures: Path) -> None:

@@ -58,7 +58,7 @@ def read_ahead(pictures: Iterable[Named], shape: Shape, *, threads: int, ahead: 
         try:
             while True:
                 while len(waiting) * CHUNK < ahead and (chunk := list(islice(left, CHUNK))):
-                    waiting.append(pool.submit(_read, chunk, shape))
+                    waiting.append(pool.submit(read, chunk, shape))
                 if not waiting:
                     return
                 yield from waiting.popleft().result()
@@ -66,7 +66,8 @@ def read_ahead(pictures: Iterable[Named], shape: Shape, *, threads: int, ahead: 
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(pictures: Sequence[Named], shape: Shape) -> list[Read]:
+def read(pictures: Sequence[Named], shape: Shape) -> list[Read]:
+    """The pictures as `shape` wants them, one after the other."""
     return [_one(named, shape) for named in pictures]
 
 

@@ -1,4 +1,4 @@
-"""Processes that decode pictures, and how they are given their work."""
+"""Processes that decode or read pictures, and how they are given their work."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -44,46 +45,84 @@ def finished(chunks: Iterable[Chunk], path: Path, shape: Shape, folder: Path, wo
 
 
 def _by_others(chunks: Iterator[Chunk], first: tuple[Path, Shape, Path], workers: int) -> Iterator[Chunk]:
-    with ExitStack() as stack:
-        hands = {stack.enter_context(_hand()): deque[Chunk]() for _ in range(workers)}
-        for hand in hands:
-            hand.send(first)
-        for hand in [*hands] * AHEAD:
-            _give(hand, hands[hand], chunks)
-        while busy := [hand for hand, given in hands.items() if given]:
+    with hands("decoder", first, workers) as started:
+        work = {one: deque[Chunk]() for one in started}
+        for one in [*work] * AHEAD:
+            _give(one, work[one], chunks)
+        while busy := [one for one, given in work.items() if given]:
             for ready in wait(busy):
-                hand = next(one for one in busy if one is ready)
-                _hear(hand)
-                yield hands[hand].popleft()
-                _give(hand, hands[hand], chunks)
+                one = next(one for one in busy if one is ready)
+                _hear(one)
+                yield work[one].popleft()
+                _give(one, work[one], chunks)
 
 
 def _give(hand: Connection, given: deque[Chunk], chunks: Iterator[Chunk]) -> None:
     chunk = next(chunks, None)
     if chunk is not None:
-        try:
+        with _noticed():
             hand.send(chunk)
-        except OSError as problem:
-            raise HandLost("a process that decodes pictures died; it may have been short of memory") from problem
         given.append(chunk)
 
 
 def _hear(hand: Connection) -> None:
-    try:
+    with _noticed():
         problem = hand.recv()
-    except (EOFError, ConnectionResetError) as lost:
-        raise HandLost("a process that decodes pictures died; it may have been short of memory") from lost
     if problem is not None:
         raise problem
 
 
 @contextmanager
-def _hand() -> "Iterator[Connection[Any, Any]]":
-    """A process of its own, out of the reach of a terminal's Ctrl-C; ended with this block, whatever it does."""
+def hands(kind: str, first: object, workers: int) -> "Iterator[list[Connection[Any, Any]]]":
+    """Some processes of a kind, which have begun to start and are told `first` before all else."""
+    with ExitStack() as stack:
+        found = [stack.enter_context(_hand(kind)) for _ in range(workers)]
+        for one in found:
+            one.send(first)
+        yield found
+
+
+def in_order(hands: "Sequence[Connection[Any, Any]]", chunks: Iterable[Any]) -> Iterator[Any]:
+    """What the processes answer to the chunks, in the chunks' order.
+
+    Raises:
+        HandLost: a process died.
+    """
+    left = iter(chunks)
+    waiting: deque[Connection[Any, Any]] = deque()
+    for one, chunk in zip([*hands] * AHEAD, islice(left, len(hands) * AHEAD), strict=False):
+        with _noticed():
+            one.send(chunk)
+        waiting.append(one)
+    while waiting:
+        one = waiting.popleft()
+        with _noticed():
+            found = one.recv()
+        for chunk in islice(left, 1):
+            with _noticed():
+                one.send(chunk)
+            waiting.append(one)
+        yield found
+
+
+@contextmanager
+def _noticed() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError) as lost:
+        raise HandLost("a process that decodes pictures died; it may have been short of memory") from lost
+
+
+@contextmanager
+def _hand(kind: str) -> "Iterator[Connection[Any, Any]]":
+    """A process that runs the module of that name here, out of the reach of a terminal's Ctrl-C.
+
+    It is ended with this block, whatever it does.
+    """
     ours, theirs = Pipe()
     with ours, theirs:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from runner.data.decoder import main; main()", str(theirs.fileno())],
+            [sys.executable, "-P", "-c", f"from runner.data.{kind} import main; main()", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

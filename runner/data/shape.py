@@ -69,7 +69,9 @@ class Shape:
         """
         from PIL import Image, ImageOps
 
-        image = _of_bytes(image).convert(MODES[self.channels or 3])
+        image, mode = _of_bytes(image), MODES[self.channels or 3]
+        if image.mode != mode:  # else it would be copied
+            image = image.convert(mode)
         if self.size is not None and image.size != (self.size, self.size):
             size, method = (self.size, self.size), Image.Resampling.BILINEAR
             if self.resize == "crop":
