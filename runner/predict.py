@@ -14,8 +14,9 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from runner.config import ConfigError
 from runner.data.ahead import Read, read_ahead, warned
-from runner.data.hands import hands, in_order
+from runner.data.hands import HandLost, hands, in_order
 from runner.data.named import Named
 from runner.data.shape import Shape
 from runner.machine import cores
@@ -104,16 +105,22 @@ def read_by_others(
     """As `read_ahead`; many pictures are read by processes, which do not wait for each other as threads do.
 
     The first ones are read here, while those start.
+
+    Raises:
+        ConfigError: a process died.
     """
     left = iter(pictures)
     few = list(islice(left, FEW))
     with ExitStack() as stack:
         started = stack.enter_context(hands("reader", shape, cores())) if len(few) == FEW else []
         yield from read_ahead(few, shape, threads=cores(), ahead=FEW)
-        for found, said in in_order(started, iter(lambda: list(islice(left, chunk)), [])):
-            for line in said:
-                say(line)
-            yield from found
+        try:
+            for found, said in in_order(started, iter(lambda: list(islice(left, chunk)), [])):
+                for line in said:
+                    say(line)
+                yield from found
+        except HandLost as problem:
+            raise ConfigError(str(problem)) from problem
 
 
 @contextmanager

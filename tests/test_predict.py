@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import yaml
@@ -26,7 +27,7 @@ from runner.data.named import Named, named
 from runner.data.shape import Shape
 from runner.interface import FILES
 from runner.losses import probabilities
-from runner.predict import FEW
+from runner.predict import FEW, read_by_others
 from runner.trained import Trained, load
 
 KINDS = ("RGB", "RGB", "L", "RGBA", "P", "CMYK", "I;16")
@@ -274,6 +275,20 @@ def test_many_pictures_are_read_by_processes_to_the_answers_of_a_few(
     unreadable, warning = sorted(told.splitlines())
     assert unreadable.endswith("bad.jpg is not a readable picture: cannot identify image file")
     assert "clear.png: Palette images with Transparency" in warning
+
+
+def test_a_process_that_reads_and_dies_is_told_of(pictures: Path) -> None:
+    def killing() -> Iterator[Named]:
+        """Ends one of the processes when many pictures have been given to them."""
+        yield from [Named(str(next(pictures.rglob("*.jpg"))))] * (FEW + 40)
+        [*_, victim] = psutil.Process().children()
+        victim.kill()
+        yield from [Named(str(next(pictures.rglob("*.jpg"))))] * 400
+
+    read = read_by_others(killing(), Shape(10), chunk=4, say=print)
+    with pytest.raises(ConfigError, match="a process that decodes pictures died"):
+        list(read)
+    assert not psutil.Process().children()
 
 
 def test_names_on_standard_input_are_a_line_each_and_a_picture_is_told_by_its_bytes(pictures: Path) -> None:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from runner import places
 from runner.config import Data
 from runner.data.cifar10 import cifar10
@@ -31,6 +29,8 @@ def auto(root: Path, shape: Shape, *, download: bool) -> Source:
 
 def shipped(name: str) -> Data:
     """A source as its own YAML file has it."""
+    from omegaconf import OmegaConf  # which processes that decode have no use for
+
     plain = OmegaConf.to_container(OmegaConf.load(places.conf() / "data" / f"{name}.yaml"))
     assert isinstance(plain, dict)
     shared = {str(key): plain.pop(key) for key in list(plain) if key in Data.__dataclass_fields__}

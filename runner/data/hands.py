@@ -22,6 +22,10 @@ AHEAD = 2
 """Chunks that a process has at a time, so that it need not wait for the next one."""
 
 
+ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""A process that decodes has no use for numpy's threads, which take as long to start as the rest."""
+
+
 class HandLost(RuntimeError):
     """A process that decodes has died."""
 
@@ -126,7 +130,7 @@ def _hand(kind: str) -> "Iterator[Connection[Any, Any]]":
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
+            env={**os.environ, **ALONE, "PYTHONPATH": os.pathsep.join(_paths())},
             process_group=0,
         )
         theirs.close()
