@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from runner.config import ConfigError
-from runner.data.ahead import read_ahead
+from runner.data.ahead import read_by_threads
 from runner.data.flowers import flowers
 from runner.data.members import members
 from runner.data.named import named
@@ -48,7 +48,7 @@ def main() -> None:
         for number, content in enumerate(islice(cycle(_pictures()), options.images)):
             Path(folder, f"{number:06}.jpg").write_bytes(content)
         files = named([folder], sys.stdin.buffer)
-        decoded = [one.pixels for one in read_ahead(files, trained.shape, threads=1, ahead=BATCH)]
+        decoded = [one.pixels for one in read_by_threads(files, trained.shape, threads=1, ahead=BATCH)]
         forward = _forward(
             trained, np.stack([pixels for pixels in decoded[: options.forward] if pixels is not None])
         )

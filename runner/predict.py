@@ -1,24 +1,20 @@
 """`python -m runner predict RUN_OR_MODEL PATH...`: which classes pictures are of."""
 
 import sys
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import TextIOWrapper
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from runner.config import ConfigError
-from runner.data.ahead import Read, read_ahead, warned
-from runner.data.hands import HandLost, hands, in_order
+from runner.data.ahead import Read, in_order, read_ahead, warned
 from runner.data.named import Named
-from runner.data.shape import Shape
 from runner.machine import cores
 from runner.out import written
 from runner.predictions import FORMATS, Prediction, best
@@ -26,8 +22,8 @@ from runner.predictions import FORMATS, Prediction, best
 if TYPE_CHECKING:
     from runner.trained import Trained
 
-FEW = 256
-"""Pictures that are decoded here, in the time that processes take to start."""
+Batch = tuple[list[str], NDArray[np.uint8]]
+"""Pictures by name, and as images [n, height, width, channels]."""
 
 
 @dataclass(frozen=True)
@@ -80,51 +76,22 @@ def predicted(
     On a processor each thread computes a part of a batch by itself: none waits for another whose core is decoding.
     """
     threads = cores() if trained.device.type == "cpu" else 1
-    part = max(1, batch // threads)
-    asked = partial(_answers, trained, top=top)
-    with one_thread_each(threads), ThreadPoolExecutor(threads, "predict") as pool:
-        waiting: deque[Future[list[Prediction]]] = deque()
-        with closing(read_by_others(pictures, trained.shape, chunk=part, say=say)) as read:
-            for names, images in _batches(read, part, unreadable):
-                waiting.append(pool.submit(asked, names, images))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+    with (
+        closing(read_ahead(pictures, trained.shape, workers=cores(), say=say)) as read,
+        _one_thread_each(threads),
+        ThreadPoolExecutor(threads, "predict") as pool,
+    ):
+        batches = _batches(read, max(1, batch // threads), unreadable)
+        yield from in_order(pool, partial(_answers, trained, top=top), batches, ahead=threads + 1)
 
 
-def _answers(
-    trained: "Trained", names: list[str], images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], *, top: int
-) -> list[Prediction]:
+def _answers(trained: "Trained", batch: "Batch", *, top: int) -> list[Prediction]:
+    names, images = batch
     return best(names, trained.probabilities(images), trained.interface.classes, top)
 
 
-def read_by_others(
-    pictures: Iterable[Named], shape: Shape, *, chunk: int, say: Callable[[str], object]
-) -> Generator[Read, None, None]:
-    """As `read_ahead`; many pictures are read by processes, which do not wait for each other as threads do.
-
-    The first ones are read here, while those start.
-
-    Raises:
-        ConfigError: a process died.
-    """
-    left = iter(pictures)
-    few = list(islice(left, FEW))
-    with ExitStack() as stack:
-        started = stack.enter_context(hands("reader", shape, cores())) if len(few) == FEW else []
-        yield from read_ahead(few, shape, threads=cores(), ahead=FEW)
-        try:
-            for found, said in in_order(started, iter(lambda: list(islice(left, chunk)), [])):
-                for line in said:
-                    say(line)
-                yield from found
-        except HandLost as problem:
-            raise ConfigError(str(problem)) from problem
-
-
 @contextmanager
-def one_thread_each(threads: int) -> Iterator[None]:
+def _one_thread_each(threads: int) -> Iterator[None]:
     """Where several threads compute, each is given one of torch's."""
     import torch
 
@@ -136,9 +103,7 @@ def one_thread_each(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _batches(
-    read: Iterable[Read], batch: int, unreadable: Callable[[str], None]
-) -> Iterator[tuple[list[str], np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]]:
+def _batches(read: Iterable[Read], batch: int, unreadable: Callable[[str], None]) -> Iterator[Batch]:
     names, images = [], []
     for name, pixels, problem in read:
         if pixels is None:

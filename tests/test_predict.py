@@ -22,12 +22,11 @@ from program import environment
 
 from runner import cli
 from runner.config import ConfigError
-from runner.data.ahead import CHUNK, read_ahead
+from runner.data.ahead import CHUNK, FEW, MANY, read_ahead, read_by_threads
 from runner.data.named import Named, named
 from runner.data.shape import Shape
 from runner.interface import FILES
 from runner.losses import probabilities
-from runner.predict import FEW, read_by_others
 from runner.trained import Trained, load
 
 KINDS = ("RGB", "RGB", "L", "RGBA", "P", "CMYK", "I;16")
@@ -91,7 +90,7 @@ def test_the_files_of_the_test_split_are_seen_as_the_run_saw_them(
     trained = load(tmp_path, device="cpu")
     with (tmp_path / "data" / "files.csv").open() as file:
         files = [Named(str(pictures / row["path"])) for row in csv.DictReader(file) if row["side"] == "test"]
-    read = list(read_ahead(files, trained.shape, threads=2, ahead=CHUNK))
+    read = list(read_by_threads(files, trained.shape, threads=2, ahead=CHUNK))
     assert [one.name for one in read] == [one.name for one in files]
     found = trained.probabilities(np.stack([one.pixels for one in read if one.pixels is not None]))
     expected = probabilities(logits).numpy()
@@ -159,7 +158,7 @@ def test_every_format_tells_the_same_in_the_order_of_the_files_and_skips_what_is
         assert 1 > first["probability"] >= second["probability"] > 0
         line = answers["table"].splitlines()[1 + index]
         assert line.endswith(one["picture"]) and f"{first['class']}  {first['probability']:6.1%}" in line
-    pixels = next(read_ahead([Named(files[3])], trained.shape, threads=1, ahead=1)).pixels
+    pixels = next(read_by_threads([Named(files[3])], trained.shape, threads=1, ahead=1)).pixels
     assert pixels is not None
     [expected] = trained.probabilities(pixels[None])
     assert found[3]["predictions"][0]["probability"] == pytest.approx(expected.max(), abs=1e-6)
@@ -246,15 +245,16 @@ def test_pictures_are_decoded_before_they_are_asked_for_and_never_all_of_them(pi
             taken += 1
             yield Named(str(file))
 
-    read = read_ahead(counted(), Shape(10), threads=2, ahead=64)
+    read = read_by_threads(counted(), Shape(10), threads=2, ahead=64)
     for done in range(1, 200):
         next(read)
         assert taken <= done + 64 + CHUNK
     read.close()
 
 
+@pytest.mark.parametrize("batch", ["5", "4096"])
 def test_many_pictures_are_read_by_processes_to_the_answers_of_a_few(
-    folder: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    batch: str, folder: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = sorted(map(str, pictures.rglob("*.*g")))
     few, _ = asked(capsys, str(folder), *files, "--format", "json")
@@ -264,7 +264,7 @@ def test_many_pictures_are_read_by_processes_to_the_answers_of_a_few(
     drawn.save(tmp_path / "clear.png", transparency=bytes([0, 128]))
     times = FEW // len(files) + 2
     late = [str(tmp_path / "bad.jpg"), str(tmp_path / "clear.png")]
-    many, told = asked(capsys, str(folder), *files * times, *late, "--format", "json", "--batch", "5", status=1)
+    many, told = asked(capsys, str(folder), *files * times, *late, "--format", "json", "--batch", batch, status=1)
     found = json.loads(many)
     assert [one["picture"] for one in found] == [*files * times, late[1]]
     for one, expected in zip(found, json.loads(few) * times, strict=False):
@@ -280,12 +280,12 @@ def test_many_pictures_are_read_by_processes_to_the_answers_of_a_few(
 def test_a_process_that_reads_and_dies_is_told_of(pictures: Path) -> None:
     def killing() -> Iterator[Named]:
         """Ends one of the processes when many pictures have been given to them."""
-        yield from [Named(str(next(pictures.rglob("*.jpg"))))] * (FEW + 40)
+        yield from [Named(str(next(pictures.rglob("*.jpg"))))] * (FEW + MANY)
         [*_, victim] = psutil.Process().children()
         victim.kill()
         yield from [Named(str(next(pictures.rglob("*.jpg"))))] * 400
 
-    read = read_by_others(killing(), Shape(10), chunk=4, say=print)
+    read = read_ahead(killing(), Shape(10), workers=2, say=print)
     with pytest.raises(ConfigError, match="a process that decodes pictures died"):
         list(read)
     assert not psutil.Process().children()
@@ -299,7 +299,7 @@ def test_names_on_standard_input_are_a_line_each_and_a_picture_is_told_by_its_by
     nul = io.BytesIO("\0".join([*files, "a\nb.jpg", ""]).encode())
     assert [one.name for one in named(["-"], nul)] == [*files, "a\nb.jpg"]
     odd = list(named(["-"], io.BytesIO(f"{files[0]}\nb\0c*.jpg\n".encode())))
-    assert [one.pixels is None for one in read_ahead(odd, Shape(10), threads=1, ahead=1)] == [False, True]
+    assert [one.pixels is None for one in read_by_threads(odd, Shape(10), threads=1, ahead=1)] == [False, True]
     for content in (b"\0\0\0\x1cftypavif\0\0\0\0mif1", b"\x7fELF\2\1\1"):
         assert list(named(["-"], io.BytesIO(content))) == [Named("-", content)]
     for form in ("jpeg", "png", "gif", "bmp", "webp", "tiff", "ppm"):

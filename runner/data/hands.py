@@ -1,4 +1,4 @@
-"""Processes that decode or read pictures, and how they are given their work."""
+"""Processes that decode pictures, and how they are given their work."""
 
 import os
 import subprocess
@@ -6,10 +6,10 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from runner import places
@@ -20,7 +20,6 @@ Chunk = Sequence[Wanted]
 
 AHEAD = 2
 """Chunks that a process has at a time, so that it need not wait for the next one."""
-
 
 ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """A process that decodes has no use for numpy's threads, which take as long to start as the rest."""
@@ -49,7 +48,7 @@ def finished(chunks: Iterable[Chunk], path: Path, shape: Shape, folder: Path, wo
 
 
 def _by_others(chunks: Iterator[Chunk], first: tuple[Path, Shape, Path], workers: int) -> Iterator[Chunk]:
-    with hands("decoder", first, workers) as started:
+    with _hands("decoder", first, workers) as started:
         work = {one: deque[Chunk]() for one in started}
         for one in [*work] * AHEAD:
             _give(one, work[one], chunks)
@@ -76,37 +75,43 @@ def _hear(hand: Connection) -> None:
         raise problem
 
 
-@contextmanager
-def hands(kind: str, first: object, workers: int) -> "Iterator[list[Connection[Any, Any]]]":
-    """Some processes of a kind, which have begun to start and are told `first` before all else."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(_hand(kind)) for _ in range(workers)]
-        for one in found:
-            one.send(first)
-        yield found
+class Hands:
+    """Some processes of a kind; any thread may ask them."""
 
+    def __init__(self, hands: "Sequence[Connection[Any, Any]]") -> None:
+        self._idle: SimpleQueue[Connection[Any, Any]] = SimpleQueue()
+        for one in hands:
+            self._idle.put(one)
 
-def in_order(hands: "Sequence[Connection[Any, Any]]", chunks: Iterable[Any]) -> Iterator[Any]:
-    """What the processes answer to the chunks, in the chunks' order.
+    def ask(self, question: object) -> Any:
+        """The answer of one that has nothing else to do, which is waited for.
 
-    Raises:
-        HandLost: a process died.
-    """
-    left = iter(chunks)
-    waiting: deque[Connection[Any, Any]] = deque()
-    for one, chunk in zip([*hands] * AHEAD, islice(left, len(hands) * AHEAD), strict=False):
-        with _noticed():
-            one.send(chunk)
-        waiting.append(one)
-    while waiting:
-        one = waiting.popleft()
-        with _noticed():
-            found = one.recv()
-        for chunk in islice(left, 1):
+        Raises:
+            HandLost: it died.
+        """
+        one = self._idle.get()
+        try:
             with _noticed():
-                one.send(chunk)
-            waiting.append(one)
-        yield found
+                one.send(question)
+                return one.recv()
+        finally:
+            self._idle.put(one)
+
+
+@contextmanager
+def hands(kind: str, first: object, workers: int) -> Iterator[Hands]:
+    """Processes of a kind, which have begun to start and are told `first` before all else."""
+    with _hands(kind, first, workers) as started:
+        yield Hands(started)
+
+
+@contextmanager
+def _hands(kind: str, first: object, workers: int) -> "Iterator[list[Connection[Any, Any]]]":
+    with ExitStack() as stack:
+        started = [stack.enter_context(_hand(kind)) for _ in range(workers)]
+        for one in started:
+            one.send(first)
+        yield started
 
 
 @contextmanager
