@@ -1,6 +1,7 @@
-"""Files that appear whole: written beside, on disk before they are renamed."""
+"""Files that appear whole, written beside and on disk before they are renamed; and files that are locked."""
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,15 @@ def whole(path: Path, *, durable: bool = True) -> Iterator[Path]:
         raise
     if durable:
         _sync(path.parent)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock file, made where it is missing; the system drops the lock when the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _sync(folder: Path) -> None:

@@ -1,5 +1,6 @@
-"""Where the shipped YAML files stand: in the package when installed, beside it in the repository."""
+"""Where files stand: the cache; and the shipped YAML, in the installed package or beside it in the repository."""
 
+import os
 from pathlib import Path
 
 
@@ -11,6 +12,13 @@ def conf() -> Path:
 def sweeps() -> Path:
     """The folder of the ablations' pages."""
     return _shipped("sweeps")
+
+
+def cache() -> Path:
+    """`$RUNNER_CACHE`, else `runner` in the user's cache folder: all in it may be deleted at any time."""
+    own = os.environ.get("RUNNER_CACHE")
+    users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(own or os.path.join(users, "runner")).expanduser()
 
 
 def _shipped(name: str) -> Path:

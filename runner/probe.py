@@ -14,8 +14,8 @@ import torch
 
 from runner.build import Parts
 from runner.config import RunConfig, digest
-from runner.data.cache import cache
 from runner.job import held, write_json
+from runner.places import cache
 from runner.stack import LOOK_EVERY, Member, Stack, State
 
 WORTH = 1.05

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runner.track.store import connect
+from runner.track.client import connect
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,8 +15,8 @@ from runner import config, places, schema
 from runner.config import ConfigError, Data
 from runner.data import DATA, Dataset, load, outline_of, resolve
 from runner.data.auto import shipped
-from runner.data.cache import cache
 from runner.data.share import share_of
+from runner.places import cache
 
 TINY = Data("synthetic", {"train": 40, "test": 10, "kinds": 4, "seed": 0}, root="nowhere", size=8)
 SHARED = get_type_hints(Data, include_extras=True)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from runner.config import ConfigError
-from runner.data.cache import ARRAYS, cache, kept
+from runner.data.cache import ARRAYS, kept
 from runner.data.dataset import Outline, Split
 from runner.data.shape import Shape
 from runner.data.source import Decoded, Source, from_memory
+from runner.places import cache
 
 
 @pytest.fixture(autouse=True)

@@ -24,13 +24,13 @@ from program import artifacts, environment, eventually, runner, runs
 from runner.config import ConfigError, Data
 from runner.data import Dataset, load, load_for, outline_of
 from runner.data.auto import shipped
-from runner.data.cache import cache
 from runner.data.decode import decode
 from runner.data.flowers import ARCHIVE as FLOWERS
 from runner.data.published import NotHere
 from runner.data.rows import create, mapped
 from runner.data.shape import Shape
 from runner.data.tree import Tree, survey
+from runner.places import cache
 
 
 @pytest.fixture(autouse=True)

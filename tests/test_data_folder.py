@@ -16,10 +16,10 @@ from runner import places
 from runner.config import ConfigError, Data
 from runner.data import Dataset, load, tree
 from runner.data.auto import shipped
-from runner.data.cache import cache
 from runner.data.decode import decode
 from runner.data.shape import Shape
 from runner.data.split import is_held_out
+from runner.places import cache
 
 FORMATS = {".tar": "tar", ".tar.gz": "gztar", ".tgz": "gztar", ".tar.xz": "xztar", ".zip": "zip"}
 

@@ -12,7 +12,7 @@ from program import TINY, artifacts, runner, runs
 from runner.config import ConfigError
 from runner.interface import FILES, Interface
 from runner.track import fetch
-from runner.track.store import connect
+from runner.track.client import connect
 
 
 @pytest.fixture(scope="module")

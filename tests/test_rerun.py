@@ -15,8 +15,8 @@ from test_track_environment import git
 
 from runner.compare import compare
 from runner.track import difference
+from runner.track.client import connect
 from runner.track.environment import checkout
-from runner.track.store import connect
 
 SHORT = (*TINY, "train.steps=40", "train.eval_every=20")
 LONG = (*TINY, "train.steps=4000", "train.eval_every=1000", "threads=1")

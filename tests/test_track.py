@@ -17,17 +17,19 @@ from tracks import POINTS, facts, log_some, steps, tracked
 from runner import track
 from runner.config import ConfigError, Track
 from runner.track import system, writer
-from runner.track.store import connect
+from runner.track.client import connect
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose fresh database four processes wrote to at once."""
+    """A folder whose fresh database four processes wrote to at once, the first ones of MLflow on this machine."""
     folder = tmp_path_factory.mktemp("store")
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=log_some, args=(folder, f"worker {i}")) for i in range(4)]
-    for worker in workers:
-        worker.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUNNER_CACHE", str(folder / "cache"))
+        for worker in workers:
+            worker.start()
     for worker in workers:
         worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]

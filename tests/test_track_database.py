@@ -9,11 +9,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tracks import facts, steps, tracked
 
 from runner import track
+from runner.config import ConfigError
+from runner.track.client import connect
 from runner.track.database import Database
-from runner.track.store import connect, open_runs
+from runner.track.store import open_runs
 
 
 def everything(folder: Path, uri: str) -> dict[str, object]:
@@ -50,6 +53,55 @@ def test_a_local_database_is_written_as_mlflow_itself_would(tmp_path: Path) -> N
     ours = everything(tmp_path, plain)
     theirs = everything(tmp_path, f"{plain}?timeout=20")  # with options it is left to MLflow
     assert ours == theirs
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """The columns and rows of each table and index of the folder's database; times left out."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        database.row_factory = sqlite3.Row
+        made = {row["name"]: row["type"] for row in database.execute("SELECT name, type FROM sqlite_master")}
+        found: dict[str, object] = {}
+        for name, kind in made.items():
+            columns = [tuple(row) for row in database.execute(f"PRAGMA {kind}_info({name})")]
+            rows = [dict(row) for row in database.execute(f"SELECT * FROM {name}")] if kind == "table" else []
+            told = [
+                (key, str(value).replace(str(folder), "<folder>"))
+                for row in rows
+                for key, value in row.items()
+                if not key.endswith("_time")
+            ]
+            found[name] = (kind, columns, told)
+        return found
+
+
+def test_a_new_database_and_its_experiments_are_those_that_mlflow_itself_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+    found = []
+    for name, options in (("ours", ""), ("ours again", ""), ("theirs", "?timeout=20")):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        for experiment in ("first", "a/second é"):
+            uri = f"sqlite:///{folder}/mlflow.db{options}"
+            track.prepare(replace(tracked(folder), uri=uri, experiment=experiment))
+        found.append(contents(folder))
+    assert found[0] == found[1] == found[2]
+    assert [*(tmp_path / "cache").glob("mlflow-*.db")]
+
+
+@pytest.mark.parametrize("experiment", ["", "x" * 600])
+def test_a_name_that_mlflow_refuses_is_refused(experiment: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be used"):
+        track.prepare(replace(tracked(tmp_path), experiment=experiment))
+
+
+def test_without_a_cache_mlflow_makes_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "file" / "cache"))
+    track.prepare(tracked(tmp_path))
+    assert connect(track.tracking_uri(tracked(tmp_path))).get_experiment_by_name("trials")
 
 
 def test_the_tables_of_the_installed_mlflow_are_known(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from runner import track
 from runner.config import Track
-from runner.track.store import connect
+from runner.track.client import connect
 
 POINTS = 1500
 """More than one batch of them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.choose import choose
 from runner.config import ConfigError, Data, RunConfig
 from runner.data.auto import auto, shipped
-from runner.data.cache import cache, kept, there
+from runner.data.cache import kept, there
 from runner.data.cifar10 import cifar10
 from runner.data.cifar100 import cifar100
 from runner.data.dataset import Dataset, Outline, Split, chosen
@@ -24,6 +24,7 @@ from runner.data.shape import Shape
 from runner.data.source import Source
 from runner.data.svhn import svhn
 from runner.data.synthetic import synthetic
+from runner.places import cache
 
 __all__ = ["DATA", "Dataset", "Split", "cached", "load", "load_for", "outline_of", "resolve"]
 

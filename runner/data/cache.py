@@ -11,7 +11,6 @@ Any entry may be deleted at any time; it is decoded again when it is needed.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -25,18 +24,13 @@ from runner.data.decode import FILES
 from runner.data.hands import HandLost
 from runner.data.rows import mapped
 from runner.data.source import Source
+from runner.files import locked
+from runner.places import cache
 
 FORMAT = 3
 """Rises whenever the files here, or what the sources decode to, change."""
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-
-
-def cache() -> Path:
-    """`$RUNNER_CACHE`, else `runner` in the user's cache folder."""
-    own = os.environ.get("RUNNER_CACHE")
-    users = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(own or os.path.join(users, "runner")).expanduser()
 
 
 def kept(
@@ -122,14 +116,12 @@ def _finish(partial: Path, classes: tuple[str, ...]) -> None:
 
 @contextlib.contextmanager
 def _lock(entry: Path) -> Iterator[None]:
-    """Holds the entry's lock, which the system drops when the process dies."""
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        file = entry.with_suffix(".lock").open("w")
-    except OSError as problem:
-        raise ConfigError(_cannot_write(problem)) from problem
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """Holds the entry's lock."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(entry.with_suffix(".lock")))
+        except OSError as problem:
+            raise ConfigError(_cannot_write(problem)) from problem
         yield
 
 

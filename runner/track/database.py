@@ -34,6 +34,15 @@ COLUMNS = {
 }
 """MLflow's tables for runs, as of 2026."""
 
+FOR_EXPERIMENTS = {
+    "experiments": "experiment_id name artifact_location lifecycle_stage creation_time last_update_time workspace",
+    "experiment_tags": "key value experiment_id",
+}
+"""Those of experiments, which are made here too."""
+
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The tags of an experiment: MLflow's pages show its runs and curves, not traces."""
+
 EXPERIMENT = """
 SELECT experiment_id, rtrim(artifact_location, '/') FROM experiments
 WHERE name = ? AND lifecycle_stage = 'active'
@@ -47,6 +56,8 @@ WHERE (excluded.step, excluded.timestamp, excluded.value) > (step, timestamp, va
 BUSY_SECONDS = 20
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
 """MLflow's limits; it cuts what is longer."""
+LONGEST_NAME = 256
+"""Of an experiment."""
 
 
 class Database:
@@ -60,8 +71,12 @@ class Database:
         self._location = location
 
     @classmethod
-    def open(cls, file: Path, experiment: str) -> Self | None:
-        """The database; None where it has no such experiment in use, or is not as known here."""
+    def open(cls, file: Path, experiment: str, *, missing: str = "") -> Self | None:
+        """The database; None where it has no such experiment in use, or is not as known here.
+
+        Args:
+            missing: where the files of the experiment are to go, if it has to be made.
+        """
         if not file.exists():
             return None
         connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -69,7 +84,9 @@ class Database:
             connection.execute("PRAGMA schema_version")
         except sqlite3.DatabaseError as problem:
             raise ConfigError(f"{file} cannot be used as MLflow's database: {problem}") from problem
-        if all(_columns(connection, table) == set(names.split()) for table, names in COLUMNS.items()):
+        if _known(connection, COLUMNS):
+            if missing and 0 < len(experiment) <= LONGEST_NAME and _known(connection, FOR_EXPERIMENTS):
+                _begin_experiment(connection, experiment, missing)
             found = connection.execute(EXPERIMENT, (experiment,)).fetchall()
             if len(found) == 1:
                 return cls(connection, *found[0])
@@ -127,24 +144,44 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; waits its turn among the threads and processes that write."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
+        """Waits its turn among the threads that write."""
+        with self._lock, _whole(self._connection) as to:
+            yield to
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+@contextmanager
+def _whole(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing; waits its turn among the processes that write."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _known(connection: sqlite3.Connection, tables: Mapping[str, str]) -> bool:
+    """Whether the tables have just these columns."""
+    return all(
+        {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} == set(names.split())
+        for table, names in tables.items()
+    )
+
+
+def _begin_experiment(connection: sqlite3.Connection, name: str, location: str) -> None:
+    """Makes an experiment, unless there is or was one of this name."""
+    now = time.time_ns() // 1_000_000
+    with _whole(connection) as to:
+        if not to.execute("SELECT 1 FROM experiments WHERE name = ?", (name,)).fetchall():
+            _insert(to, "experiments", [(None, name, location, "active", now, now, "default")])
+            [number] = to.execute("SELECT max(experiment_id) FROM experiments").fetchone()
+            _insert(to, "experiment_tags", ((key, value, number) for key, value in KIND.items()))
 
 
 def _insert(to: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Adds rows, in the order of `COLUMNS`; one that is there already stays as it is."""
-    names = COLUMNS[table].split()
+    """Adds rows, in the order of the columns above; one that is there already stays as it is."""
+    names = (COLUMNS | FOR_EXPERIMENTS)[table].split()
     marks = ", ".join("?" * len(names))
     to.executemany(f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})", rows)
 

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from runner import config
 from runner.config import ConfigError
 from runner.track.artifacts import Artifacts, artifacts
+from runner.track.client import connect
 from runner.track.facts import Facts
 from runner.track.runs import Run, Runs, as_input
-from runner.track.store import connect, is_server, open_runs, resolve, tracking_uri
+from runner.track.store import is_server, open_runs, resolve, tracking_uri
 from runner.track.system import PREFIX, Sampler
 from runner.track.tracker import Status, Tracker
 from runner.track.writer import Point, Writer

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.interface import FILES, INPUT
+from runner.track.client import quiet
 from runner.track.models import INSIDE
-from runner.track.store import quiet
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
 """Which MLflow store, and that it is there before anybody writes."""
 
-import fcntl
 import functools
-import logging
 import os
+import sqlite3
 import urllib.error
 import urllib.request
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.config import ConfigError, Track
-from runner.track.database import Database
+from runner.files import locked
+from runner.track.client import connect
+from runner.track.database import KIND, Database
+from runner.track.empty import copy_empty
 from runner.track.runs import ClientRuns, Runs
 from runner.track.tracker import Status
 
@@ -52,31 +53,6 @@ def local_database(uri: str) -> Path | None:
 def is_server(uri: str) -> bool:
     """Whether the store is an MLflow server, which has a page of its own."""
     return uri.startswith(("http://", "https://"))
-
-
-def connect(uri: str) -> "MlflowClient":
-    """A client of the store, with MLflow's telemetry off and its chatter below warnings off the terminal."""
-    with quiet():
-        from mlflow.tracking import MlflowClient  # takes seconds: not before a run needs it
-
-        return MlflowClient(tracking_uri=uri)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """MLflow is imported here first, and says nothing of itself."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["DO_NOT_TRACK"] = "true"
-    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    with warnings.catch_warnings():
-        for category in (DeprecationWarning, UserWarning):  # of MLflow's own imports
-            warnings.simplefilter("ignore", category)
-        import mlflow  # noqa: F401
-
-        for chatty in ("mlflow", "alembic"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-        yield
 
 
 def existing(uri: str) -> "MlflowClient":
@@ -118,10 +94,8 @@ def prepare(track: Track) -> None:
     Raises:
         ConfigError: the store cannot be used, or the experiment was deleted in it.
     """
-    uri = tracking_uri(track)
-    if track.name == "mlflow" and _database(uri, track.experiment) is None:
-        with _alone(uri):
-            _client_and_experiment(uri, track.experiment)
+    if track.name == "mlflow":
+        _made(tracking_uri(track), track.experiment)
 
 
 def mark(track: Track, run_id: str, status: Status, tags: Mapping[str, str]) -> None:
@@ -139,17 +113,38 @@ def open_runs(uri: str, experiment: str) -> Runs:
     Raises:
         ConfigError: the store cannot be used, or the experiment was deleted in it.
     """
+    return _made(uri, experiment)
+
+
+def _made(uri: str, experiment: str) -> Runs:
     if found := _database(uri, experiment):
         return found
     with _alone(uri):
+        if found := _begun(uri, experiment):
+            return found
         client, number = _client_and_experiment(uri, experiment)
     return _database(uri, experiment) or ClientRuns(client, number)
 
 
 def _database(uri: str, experiment: str) -> Database | None:
     """The experiment in a local database, where that is there, as known, and asked for without options."""
-    file = local_database(uri)
-    return None if file is None or "?" in uri else Database.open(file, experiment)
+    file = _plain_database(uri)
+    return None if file is None else Database.open(file, experiment)
+
+
+def _begun(uri: str, experiment: str) -> Database | None:
+    """The same, but what is missing is made, where that can be done without MLflow's client."""
+    file = _plain_database(uri)
+    if file is not None:
+        with suppress(OSError, sqlite3.Error):  # MLflow makes it then, or says why not
+            if not file.exists():
+                copy_empty(file)
+            return Database.open(file, experiment, missing=_kept_in(file, experiment))
+    return None
+
+
+def _plain_database(uri: str) -> Path | None:
+    return None if "?" in uri else local_database(uri)
 
 
 def preload(track: Track, *, going_on: bool) -> tuple[str, ...]:
@@ -174,9 +169,7 @@ def _alone(uri: str) -> Iterator[None]:
     if database is None:
         yield
         return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{database}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(database.with_name(f"{database.name}.lock")):
         yield
 
 
@@ -205,17 +198,17 @@ def _client_and_experiment(uri: str, name: str) -> "tuple[MlflowClient, str]":
 def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        kind = {"mlflow.experimentKind": "custom_model_development"}  # the UI shows runs and curves, not traces
-        return str(client.create_experiment(name, artifact_location=_artifacts(uri, name), tags=kind))
+        database = local_database(uri)
+        place = _kept_in(database, name) if database else None  # else it is left to the store
+        return str(client.create_experiment(name, artifact_location=place, tags=KIND))
     if experiment.lifecycle_stage == "deleted":
         raise ConfigError(f"track.experiment: {name!r} was deleted; restore it or choose another name")
     return str(experiment.experiment_id)
 
 
-def _artifacts(uri: str, experiment: str) -> str | None:
-    """A folder beside the local database, by its full path; None leaves it to the store."""
-    database = local_database(uri)
-    return str(database.parent / "mlruns" / quote(experiment, safe=" ")) if database else None
+def _kept_in(database: Path, experiment: str) -> str:
+    """Where an experiment's files go: a folder beside a local database, by its full path."""
+    return str(database.parent / "mlruns" / quote(experiment, safe=" "))
 
 
 class Store:
