@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner import cli, places
-from runner.compose import register_pages
 from runner.config import ConfigError, RunConfig
 from runner.explain import explain, for_cells, lists, refuse_nameless
 from runner.reading import from_hydra
@@ -68,7 +67,6 @@ def _main() -> None:
         if arguments and arguments[0].isidentifier():
             return cli.main(arguments)
         _refuse_words(arguments, overrides)
-        register_pages()
         composed: list[DictConfig] = []
         _hydra(composed)
         for cfg in composed:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
@@ -13,29 +12,29 @@ from runner.config import ConfigError
 from runner.words import typed
 
 
-def register_pages() -> None:
-    """Makes each page of `sweeps/`, shipped or in the current folder, a choice of the group `sweep`.
-
-    Raises:
-        ConfigError: a page is no YAML.
-    """
-    for name, file in pages().items():
-        try:
-            node = OmegaConf.load(file)
-        except YAMLError as problem:
-            raise ConfigError(f"{file} is not YAML: {problem}") from problem
-        except OSError as problem:
-            raise ConfigError(f"{file} cannot be read: {problem.strerror or problem}") from problem
-        if not isinstance(node, DictConfig):
-            raise ConfigError(f"{file} is no page: it has no keys at its top")
-        OmegaConf.update(node, "sweep.name", name, force_add=True)
-        ConfigStore.instance().store(group="sweep", name=name, node=node, package="_global_")
-
-
 def pages() -> dict[str, Path]:
     """The pages by name; one in the current folder's `sweeps/` stands before a shipped one of the same name."""
     folders = (places.sweeps(), Path("sweeps"))
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+
+
+def page(name: str) -> DictConfig:
+    """A page, which knows its name.
+
+    Raises:
+        ConfigError: it is no YAML.
+    """
+    file = pages()[name]
+    try:
+        node = OmegaConf.load(file)
+    except YAMLError as problem:
+        raise ConfigError(f"{file} is not YAML: {problem}") from problem
+    except OSError as problem:
+        raise ConfigError(f"{file} cannot be read: {problem.strerror or problem}") from problem
+    if not isinstance(node, DictConfig):
+        raise ConfigError(f"{file} is no page: it has no keys at its top")
+    OmegaConf.update(node, "sweep.name", name, force_add=True)
+    return node
 
 
 def compose(overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
@@ -45,6 +44,5 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> DictConf
         HydraException, OmegaConfBaseException: the overrides do not compose.
     """
     search = [f"hydra.searchpath={typed([f'file://{Path(config_dir).absolute()}'])}"] if config_dir else []
-    register_pages()
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
         return hydra.compose("config", overrides=[*overrides, *search])

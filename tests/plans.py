@@ -11,7 +11,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
 from runner import places
-from runner.compose import register_pages
 from runner.config import ConfigError
 from runner.sweep.plan import Plan
 from runner.sweep.planner import plan
@@ -28,7 +27,6 @@ def planned_from(folder: Path, page: str, *arguments: str, small: Sequence[str] 
         small: what is typed before it.
     """
     write_page(folder, page)
-    register_pages()
     typed = ["sweep=mine", *small, *arguments]
     parsed = OverridesParser.create().parse_overrides(typed)
     fixed = [word for word, override in zip(typed, parsed, strict=True) if not override.is_sweep_override()]

@@ -24,13 +24,6 @@ curve:
 """
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
 def answered(planned: Plan) -> Plan:
     """With a result for each run: a cell's accuracy is its place in hundredths above 50 %."""
     planned.save()

@@ -23,9 +23,7 @@ SHARED = get_type_hints(Data, include_extras=True)
 PAGES = sorted((places.conf() / "data").glob("*.yaml"))
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def same(one: Dataset, other: Dataset) -> bool:

@@ -17,11 +17,7 @@ from runner.data.shape import Shape
 from runner.data.source import Decoded, Source, from_memory
 from runner.places import cache
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 OUTLINE = Outline((2, 2, 3), ("a", "b"))

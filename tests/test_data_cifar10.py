@@ -23,8 +23,7 @@ FOLDER, ARCHIVE = *CIFAR10.folders, "cifar-10-python.tar.gz"
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+def _nobody_answers(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNNER_CIFAR10_URL", f"http://localhost:9/{ARCHIVE}#md5={'0' * 32}")  # nobody answers
 
 

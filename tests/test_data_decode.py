@@ -32,10 +32,7 @@ from runner.data.shape import Shape
 from runner.data.tree import Tree, survey
 from runner.places import cache
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def plant(root: Path, counts: Mapping[str, int], suffix: str = ".png") -> Path:

@@ -30,6 +30,8 @@ from runner.data.mnist import MNIST
 from runner.data.published import NotHere, Published
 from runner.data.svhn import SVHN
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 def _cifar(published: Published, folder: Path) -> list[Path]:
     """The author's archive; image i of a file is of class i and has pixel values i."""
@@ -118,13 +120,11 @@ class Made:
 
 @pytest.fixture(params=MAKERS)
 def made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
     return Made(request.param, tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
     return Made("mnist", tmp_path, monkeypatch)
 
 
@@ -273,7 +273,6 @@ def test_every_source_comes_in_any_size_grey_or_colour(made: Made, channels: int
 
 
 def test_pictures_of_cifar10_and_cifar100_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
     for published in (CIFAR10, CIFAR100):
         for side in ("train", "test"):
             for number, label in enumerate(published.classes):
@@ -308,7 +307,6 @@ def test_the_authors_addresses_have_checksums_and_classes_are_told_apart(publish
 def test_the_flower_photos_are_downloaded_by_their_sha256(
     tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
     for label in KINDS:
         (tmp_path / "flower_photos" / label).mkdir(parents=True)
         for number in range(20):

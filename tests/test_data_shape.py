@@ -15,10 +15,7 @@ from runner.data.auto import shipped
 from runner.data.pictures import picture
 from runner.data.shape import Shape
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 WIDE = np.zeros((10, 40, 3), dtype=np.uint8)

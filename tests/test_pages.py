@@ -14,7 +14,6 @@ from hydra.types import RunMode
 from PIL import Image
 
 from runner import places
-from runner.compose import register_pages
 from runner.config import ConfigError
 from runner.data.cifar10 import CLASSES as CIFAR10
 from runner.data.flowers import CLASSES as FLOWERS
@@ -59,7 +58,6 @@ def small(file: Path) -> list[str]:
 @functools.cache
 def planned(*arguments: str) -> Plan:
     """What `python -m runner -m ...` plans, composed as `hydra.main` does."""
-    register_pages()
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
         loader = GlobalHydra.instance().config_loader()
         fixed = [argument for argument in arguments if "," not in argument]

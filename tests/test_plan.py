@@ -20,13 +20,6 @@ SHORT = (*TINY, "train.steps=20", "train.eval_every=10")
 GRID = ("-m", "optim=adam,momentum", "seed=0,1", *SHORT)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
 @pytest.mark.parametrize("word", ["--plan", pytest.param("plan=true", marks=pytest.mark.slow)])
 def test_a_plan_shows_cells_and_a_time_and_runs_nothing(word: str, tmp_path: Path) -> None:
     printed = runner(tmp_path, *GRID, word)

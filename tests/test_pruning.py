@@ -33,13 +33,6 @@ PRUNERS = {
 }
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
 def page(pruner: str, seeds: int = 3) -> str:
     return f"{{pruner: {pruner}, seeds: {seeds}, {GRID}}}"
 

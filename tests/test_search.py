@@ -26,13 +26,6 @@ SPACE = """
 SAMPLERS = ["random", "tpe", "gp", "cmaes", "qmc", "nsga2", "nsga3"]
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
 def searching(sampler: str, **more: Any) -> str:
     keys = "".join(f"  {key}: {value}\n" for key, value in {"seeds": 1, "trials": 14, **more}.items())
     return f"{{{', '.join(line.strip() for line in keys.splitlines())}, sampler: {sampler}, {in_one_line()}}}"

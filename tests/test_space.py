@@ -22,6 +22,8 @@ from runner.sweep.space import (
     points,
 )
 
+pytestmark = pytest.mark.usefixtures("here")
+
 
 def space(text: str) -> tuple[Dimension, ...]:
     """A space written as YAML, as a page has it."""
@@ -233,12 +235,6 @@ def test_what_is_typed_of_an_interval_lies_in_it_and_is_typed_the_same_again(int
         assert interval.typed(float(typed)) == typed
         assert abs(float(typed) - number) <= (0.5 if interval.whole else 1e-3 * abs(number))
         assert typed.lstrip("-").isdigit() == interval.whole
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
 
 
 CONDITIONED = """

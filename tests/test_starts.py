@@ -26,13 +26,6 @@ cells:
 """
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
 def jobs(planned: Plan, seed: int = 0) -> dict[str, str]:
     return {cell.name: planned.trial(cell, seed).job.folder.name for cell in planned.cells}
 

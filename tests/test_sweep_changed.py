@@ -15,11 +15,7 @@ from runner.sweep.plan import Cell
 RANDOM = "sampler: random, trials: 4, space: {optim.lr: 'tag(log,interval(1e-4,1))'}"
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNNER_CACHE", str(tmp_path / "cache"))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def by_seed(cell: Cell, seed: int, step: int) -> float:

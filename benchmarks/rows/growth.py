@@ -12,7 +12,6 @@ from setting import NETWORK, TINY, Setting
 from timing import Figure, Sample
 
 from runner import places
-from runner.compose import register_pages
 from runner.sweep.plan import Plan
 from runner.sweep.planner import plan
 from runner.sweep.study import Study
@@ -90,7 +89,6 @@ def _asked_and_told(planned: Plan, counts: list[int]) -> Iterator[Sample]:
 def _plan(folder: Path, trials: int) -> Plan:
     """A search that tries so many cells."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(places.conf())):
-        register_pages()
         kind = ("sweep.sampler=random", f"sweep.trials={trials}")
         overrides = [*kind, "data=synthetic", "train.precision=fp32", f"out={folder}"]
         config = hydra.compose("config", overrides=overrides, return_hydra_config=True)

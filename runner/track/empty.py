@@ -23,19 +23,24 @@ def copy_empty(file: Path) -> None:
         OSError: it cannot be written, or the cache cannot.
         sqlite3.Error: this version of MLflow makes another kind of database.
     """
-    empty = cache() / f"mlflow-{version('mlflow')}.db"
-    with locked(empty.with_name(f"{empty.name}.lock")):
-        if not empty.exists():
-            _make(empty)
     with whole(file) as beside:
-        shutil.copyfile(empty, beside)
+        shutil.copyfile(empty(), beside)
         now = time.time_ns() // 1_000_000
         with closing(sqlite3.connect(beside)) as new, new:
             new.execute("PRAGMA journal_mode = MEMORY")  # no file of its own that could be left behind
             new.execute(DEFAULT, (str(file.parent / "mlruns" / "0"), now, now))
 
 
-def _make(empty: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder, whole(empty) as beside:
-        connect(f"sqlite:///{folder}/mlflow.db")
-        shutil.copyfile(f"{folder}/mlflow.db", beside)
+def empty() -> Path:
+    """The file that is copied, in the cache; it is made where it is missing.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    file = cache() / f"mlflow-{version('mlflow')}.db"
+    with locked(file.with_name(f"{file.name}.lock")):
+        if not file.exists():
+            with tempfile.TemporaryDirectory() as folder, whole(file) as beside:
+                connect(f"sqlite:///{folder}/mlflow.db")
+                shutil.copyfile(f"{folder}/mlflow.db", beside)
+    return file
