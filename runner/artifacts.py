@@ -16,7 +16,7 @@ from runner.build import Parts
 from runner.choose import choose
 from runner.config import RunConfig
 from runner.course import Course
-from runner.interface import Interface
+from runner.interface import WEIGHTS, Interface
 from runner.losses import probabilities
 from runner.track import Tracker
 
@@ -39,7 +39,7 @@ def leave_artifacts(
         logits: the network's outputs for the test images, [n, outputs].
     """
     weights = {name: tensor.cpu() for name, tensor in parts.network.state_dict().items()}
-    checkpoint.save(weights, folder / "weights.pt")
+    checkpoint.save(weights, folder / WEIGHTS)
     interface(config, parts).write(folder / "model.json")
     _numbers(parts, course, logits, folder)
     if config.track.pictures:

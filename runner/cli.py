@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.config import ConfigError
 from runner.explain import composed
+from runner.interface import BEST, WEIGHTS, files
 from runner.schema import DEVICES, Device, checked, nearest
 from runner.track.server import serve
 from runner.track.store import is_server, resolve
@@ -126,12 +127,12 @@ def predict(argv: list[str]) -> None:
     if arguments.out is not None:
         check_out(arguments.out, replaces=False)
     pictures = named(arguments.paths, sys.stdin.buffer)
-    folder = fetch(arguments.source, uri=arguments.uri)
+    folder = fetch(arguments.source, uri=arguments.uri, files=files(arguments.weights))
 
     from runner.trained import load  # which imports torch
 
     wanted = Wanted(arguments.top, arguments.batch, arguments.format, arguments.out)
-    trained = load(folder, device=arguments.device)
+    trained = load(folder, device=arguments.device, weights=arguments.weights)
     if predicted(trained, pictures, wanted, lambda problem: print(f"runner: {problem}", file=sys.stderr)):
         sys.exit(1)
 
@@ -152,11 +153,12 @@ def export(argv: list[str]) -> None:
     check_installed(arguments.format)
     if arguments.out is not None:
         check_out(arguments.out, replaces=True)
-    folder = fetch(arguments.source, uri=arguments.uri)
+    folder = fetch(arguments.source, uri=arguments.uri, files=files(arguments.weights))
 
     from runner.trained import load  # which imports torch
 
-    made = exported(load(folder, device="cpu"), arguments.format, arguments.out)
+    trained = load(folder, device="cpu", weights=arguments.weights)
+    made = exported(trained, arguments.format, arguments.out)
     print(
         f"{made.path}: loaded back, its probabilities on {made.images} are within {made.difference:.1e} of the "
         f"network's own ({TOLERANCE:g} is allowed)"
@@ -171,9 +173,10 @@ def register(argv: list[str]) -> None:
     parser.add_argument("run_id", metavar="RUN", help="its id on the page, or the first 8 or more digits of it")
     parser.add_argument("name", metavar="NAME", help="of the model; made where it is not there")
     parser.add_argument("--alias", help="what the version is called from now on, such as champion")
-    parser.add_argument("--uri", help=URI)
+    _add_place(parser)
     arguments = parser.parse_args(argv)
-    version = registered(arguments.run_id, arguments.name, alias=arguments.alias, uri=arguments.uri)
+    own = {"alias": arguments.alias, "uri": arguments.uri, "weights": arguments.weights}
+    version = registered(arguments.run_id, arguments.name, **own)
     print(f"models:/{arguments.name}/{version}", end="")
     print(f"   models:/{arguments.name}@{arguments.alias}" if arguments.alias else "")
 
@@ -228,7 +231,20 @@ def _add_sweeps(parser: argparse.ArgumentParser) -> None:
 def _add_source(parser: argparse.ArgumentParser, name: str) -> None:
     what = "a run's id or its beginning, its folder, models:/NAME/VERSION or models:/NAME@ALIAS"
     parser.add_argument("source", metavar=name, help=what)
+    _add_place(parser)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where what was trained is, and which of its weights."""
     parser.add_argument("--uri", help=URI)
+    parser.add_argument(
+        "--best",
+        dest="weights",
+        action="store_const",
+        const=BEST,
+        default=WEIGHTS,
+        help="the weights of its best evaluation, which train.keep_best=true keeps, not the last ones",
+    )
 
 
 def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:

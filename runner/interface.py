@@ -9,11 +9,19 @@ from runner.config import ConfigError
 from runner.reading import record
 from runner.schema import Count
 
-FILES = ("config.yaml", "weights.pt", "model.json")
+WEIGHTS, BEST = "weights.pt", "best.pt"
+"""The weights that a run ended with, and those of its best evaluation, which `train.keep_best` keeps."""
+
+FILES = ("config.yaml", "model.json", WEIGHTS)
 """All that a prediction needs of a run."""
 
 INPUT = "image"
 """The column of pictures that a registered model takes: the bytes of a file each, in JSON as base64."""
+
+
+def files(weights: str) -> tuple[str, ...]:
+    """The same with other weights."""
+    return tuple(weights if name == WEIGHTS else name for name in FILES)
 
 
 @dataclass(frozen=True)

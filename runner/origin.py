@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.config import ConfigError, RunConfig, Weights
+from runner.interface import WEIGHTS
 from runner.job import Job
 from runner.track import fetch, tracking_uri
 
@@ -39,7 +40,7 @@ def origin(config: RunConfig) -> Path:
         for newest in Job(path).checkpoints.newest_first():  # of a run without a page
             return newest
     try:
-        return fetch(source, uri=tracking_uri(config.track), files=("weights.pt",)) / "weights.pt"
+        return fetch(source, uri=tracking_uri(config.track), files=(WEIGHTS,)) / WEIGHTS
     except ConfigError as problem:
         raise ConfigError(f"weights.from: {problem}") from problem
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import places
+from runner.interface import FILES, WEIGHTS, files
 from runner.track import Models, Pages, Registered, fetch
 
 if TYPE_CHECKING:
@@ -16,32 +17,33 @@ NEEDED = ("numpy", "omegaconf", "pandas", "pillow", "psutil", "pyyaml", "torch",
 """What `served` imports, all of which need not be where a model is served."""
 
 
-def register(run_id: str, name: str, *, alias: str | None, uri: str | None) -> str:
+def register(run_id: str, name: str, *, alias: str | None, uri: str | None, weights: str = WEIGHTS) -> str:
     """Makes a new version of a model, of a finished run; gives its number.
 
     Args:
         run_id: its id, or a beginning that is no other's.
         alias: what the version is called from now on, and no other of the model.
+        weights: which ones, `WEIGHTS` or `BEST`.
 
     Raises:
         ConfigError: there is no such run, or the store does not take such a model.
     """
     models, pages = Models(uri), Pages(uri)
     models.check(name, alias)
-    folder, page = fetch(run_id, uri=uri), pages.find(run_id.removeprefix("runs:/"))
+    folder, page = fetch(run_id, uri=uri, files=files(weights)), pages.find(run_id.removeprefix("runs:/"))
 
     from runner.trained import load  # which imports torch
 
-    model = registered(folder, load(folder, device="cpu"))
+    model = registered(folder, load(folder, device="cpu", weights=weights), weights)
     with tempfile.TemporaryDirectory() as beside:
         model.save(Path(beside, "model"))
         return models.add(name, Path(beside, "model"), page, alias)
 
 
-def registered(folder: Path, trained: "Trained") -> Registered:
+def registered(folder: Path, trained: "Trained", weights: str = WEIGHTS) -> Registered:
     """What was loaded from a folder, as a model of MLflow's."""
     return Registered(
-        files=folder,
+        files={name: folder / own for name, own in zip(FILES, files(weights), strict=True)},
         package=Path(places.__file__).parent,
         loader="runner.served",
         packages=tuple(f"{package}=={version(package)}" for package in NEEDED),

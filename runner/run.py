@@ -24,6 +24,7 @@ from runner.data import Dataset, load_for
 from runner.depth import next_thaw, owners
 from runner.describe import facts
 from runner.footprint import fitting
+from runner.interface import BEST
 from runner.job import Done, Job, Order, Result, Status
 from runner.machine import cores, keep_memory
 from runner.stack import Member, Memory, Stack
@@ -306,7 +307,7 @@ class Running:
         assert self.course.test_logits is not None
         with tempfile.TemporaryDirectory() as folder:
             if best := self._best():
-                checkpoint.save(best, Path(folder) / "best.pt")
+                checkpoint.save(best, Path(folder) / BEST)
             leave_artifacts(
                 self.tracker, Path(folder), self.config, self.parts, self.course, self.course.test_logits
             )

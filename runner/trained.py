@@ -15,7 +15,7 @@ from runner import checkpoint
 from runner.build import find_device, untrained
 from runner.config import ConfigError
 from runner.data.shape import Shape
-from runner.interface import Interface
+from runner.interface import WEIGHTS, Interface
 from runner.losses import probabilities
 from runner.reading import choice
 from runner.scale import Scale
@@ -87,8 +87,11 @@ class Trained:
         return found
 
 
-def load(folder: Path, *, device: str) -> Trained:
+def load(folder: Path, *, device: str, weights: str = WEIGHTS) -> Trained:
     """What is in a folder that `track.fetch` found.
+
+    Args:
+        weights: the name of the file that has them.
 
     Raises:
         ConfigError: its files are damaged, do not belong together, are of another version of this program, or of a
@@ -100,20 +103,22 @@ def load(folder: Path, *, device: str) -> Trained:
         raise ConfigError(f"{folder}: its images are {interface.height}x{interface.width}, and not square")
     network = _network(config, interface)
     try:
-        network.load_state_dict(checkpoint.weights_in(folder / "weights.pt"))
+        network.load_state_dict(checkpoint.weights_in(folder / weights))
     except RuntimeError as problem:
         reason = "; ".join(line.strip() for line in str(problem).splitlines()[1:3])
-        raise ConfigError(f"{folder}: weights.pt is not of config.yaml's network: {reason}") from problem
-    _check_finite(network, folder)
+        raise ConfigError(f"{folder}: {weights} is not of config.yaml's network: {reason}") from problem
+    _check_finite(network, folder / weights)
     program = Program(network, interface, mirrored=is_mirrored(config))
     program = program.eval().requires_grad_(False).to(place).to(memory_format=torch.channels_last)
     return Trained(config, interface, program, place)
 
 
-def _check_finite(network: nn.Module, folder: Path) -> None:
+def _check_finite(network: nn.Module, file: Path) -> None:
     for name, values in network.state_dict().items():
         if not values.isfinite().all():
-            raise ConfigError(f"{folder}: the values of {name} in weights.pt are not finite: the run diverged")
+            raise ConfigError(
+                f"{file.parent}: the values of {name} in {file.name} are not finite: the run diverged"
+            )
 
 
 def is_mirrored(config: Mapping[str, Any]) -> bool:

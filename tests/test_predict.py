@@ -365,6 +365,24 @@ def test_a_run_that_diverged_is_refused(folder: Path, tmp_path: Path) -> None:
         load(tmp_path, device="cpu")
 
 
+def test_the_weights_of_the_best_evaluation_are_asked_where_they_were_kept(
+    folder: Path, pictures: Path, tmp_path: Path, alone: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(tmp_path, *words(pictures, *MLP, "train.keep_best=true", "train.eval_every=1", "optim.lr=0.1"))
+    capsys.readouterr()
+    last, best = (load(tmp_path, device="cpu", weights=name) for name in ("weights.pt", "best.pt"))
+    file = sorted(pictures.rglob("*.jpg"))[0]
+    pixels = next(read_by_threads([Named(str(file))], last.shape, threads=1, ahead=1)).pixels
+    assert pixels is not None
+    tops = [float(one.probabilities(pixels[None]).max()) for one in (last, best)]
+    assert tops[0] != tops[1]
+    for more, top in (((), tops[0]), (("--best",), tops[1])):
+        found = json.loads(asked(capsys, str(tmp_path), str(file), "--format", "json", *more)[0])
+        assert found[0]["predictions"][0]["probability"] == pytest.approx(top, abs=1e-6)
+    with pytest.raises(ConfigError, match=r"has no best\.pt, which is kept where .* train\.keep_best=true"):
+        cli.main(["predict", str(folder), str(file), "--best"])
+
+
 def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
     for file in ("model.json", "config.yaml"):
         (tmp_path / file).write_bytes((folder / file).read_bytes())

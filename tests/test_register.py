@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from made import made
 from PIL import Image
-from program import TINY, environment, eventually, runner, runs
+from program import TINY, artifacts, environment, eventually, runner, runs
 
 from runner.config import ConfigError
 from runner.data.pictures import picture
+from runner.interface import FILES
 from runner.register import NEEDED, registered
 from runner.track import Models
 from runner.trained import load
@@ -94,6 +95,17 @@ def test_a_model_is_loaded_by_mlflow_where_this_program_is_not_installed(picture
         asked(str(model), pictures, tmp_path),
         [dict(zip(classes, map(float, row), strict=True)) for row in expected],
     )
+
+
+def test_the_weights_of_the_best_evaluation_are_registered_as_a_models_only_ones(tmp_path: Path) -> None:
+    kept = ("train.steps=20", "train.eval_every=1", "train.keep_best=true", "optim.lr=0.3")
+    runner(tmp_path, *TINY, *kept)
+    page = artifacts(runs(tmp_path)[0])
+    assert (page / "best.pt").read_bytes() != (page / "weights.pt").read_bytes()
+    assert runner(tmp_path, "register", page.parent.name, "patterns", "--best") == "models:/patterns/1\n"
+    [inside] = page.glob("registered/*/data/trained")
+    assert {file.name for file in inside.iterdir()} == set(FILES)
+    assert (inside / "weights.pt").read_bytes() == (page / "best.pt").read_bytes()
 
 
 @contextmanager

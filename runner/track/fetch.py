@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.config import ConfigError
-from runner.interface import FILES
+from runner.interface import BEST, FILES
 from runner.track.artifacts import artifacts
 from runner.track.models import INSIDE, Models
 from runner.track.page import Pages
@@ -72,6 +72,8 @@ def _whole(place: str, what: str, uri: str, files: Sequence[str]) -> Path:
         there = artifacts(place, uri)
         names = there.names()
         missing = [name for name in files if name not in names]
+        if missing == [BEST]:
+            raise ConfigError(f"{what} has no {BEST}, which is kept where a run is made with train.keep_best=true")
         if missing:
             raise ConfigError(f"{what} has no {', '.join(missing)}, so it is no finished run of this program's")
         return there.here(files)

@@ -2,10 +2,11 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.interface import FILES, INPUT
+from runner.interface import INPUT
 from runner.track.client import quiet
 from runner.track.models import INSIDE
 
@@ -15,7 +16,7 @@ class Registered:
     """What goes into the folder.
 
     Attributes:
-        files: the folder of a finished run.
+        files: those of a finished run, by their names in it.
         package: this program's code, which goes along.
         loader: the module in it that loads the model.
         packages: what it needs beside, with versions.
@@ -23,7 +24,7 @@ class Registered:
         example: a picture.
     """
 
-    files: Path
+    files: Mapping[str, Path]
     package: Path
     loader: str
     packages: tuple[str, ...]
@@ -35,8 +36,8 @@ class Registered:
         with tempfile.TemporaryDirectory() as beside, quiet():
             inside = Path(beside, Path(INSIDE).name)
             inside.mkdir()
-            for name in FILES:
-                shutil.copyfile(self.files / name, inside / name)
+            for name, file in self.files.items():
+                shutil.copyfile(file, inside / name)
             self._save(folder, inside)
 
     def _save(self, folder: Path, inside: Path) -> None:
