@@ -175,8 +175,13 @@ def register(argv: list[str]) -> None:
     parser.add_argument("--alias", help="what the version is called from now on, such as champion")
     _add_place(parser)
     arguments = parser.parse_args(argv)
-    own = {"alias": arguments.alias, "uri": arguments.uri, "weights": arguments.weights}
-    version = registered(arguments.run_id, arguments.name, **own)
+    version = registered(
+        arguments.run_id,
+        arguments.name,
+        alias=arguments.alias,
+        uri=arguments.uri,
+        weights=arguments.weights,
+    )
     print(f"models:/{arguments.name}/{version}", end="")
     print(f"   models:/{arguments.name}@{arguments.alias}" if arguments.alias else "")
 

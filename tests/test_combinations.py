@@ -122,7 +122,6 @@ def assert_a_step_is_trained(rows: Sequence[Row], size: int, **options: object) 
         resting = resting_of(run.parts.network, old, new)
         if resting and not rounded_flat(row):
             slopes = slopes_of(resting, run, old, torch.float64)
-            rounded = slopes_of(resting, run, old, torch.float32)
             lost, least = FELT[run.parts.compute], 0.0 if may_be_dead(row) else sys.float_info.min
             for piece in flat.pieces(run.parts.network):
                 if piece.name in slopes:
@@ -130,7 +129,8 @@ def assert_a_step_is_trained(rows: Sequence[Row], size: int, **options: object) 
                     told = (row, piece.name, float(slope.max()))
                     assert least <= slope.max(), told
                     if slope.max() > lost:
-                        saturated = run.parts.compute == torch.float32 and not rounded[piece.name].any()
+                        [own] = slopes_of([piece.name], run, old, torch.float32).values()
+                        saturated = run.parts.compute == torch.float32 and not own.any()
                         assert saturated or is_less_than_rounding(slope, old[piece.place], run), told
 
 

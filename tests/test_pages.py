@@ -12,6 +12,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from PIL import Image
+from program import runner
 
 from runner import places
 from runner.config import ConfigError
@@ -226,3 +227,18 @@ def test_the_page_of_the_guide_is_one(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {key for cell in found.corners for key in cell.point} == set(found.page.space)
     with_momentum = {cell.point["optim"] for cell in found.corners if "optim.momentum" in cell.point}
     assert with_momentum == {"momentum"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("a: [", "is not YAML"), ("- 1", "is no page: it has no keys at its top")]
+)
+def test_a_page_that_is_none_is_refused_where_it_is_chosen_and_disturbs_nothing_else(
+    text: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "broken.yaml").write_text(text)
+    told = runner(tmp_path, "-m", "sweep=broken", status=2)
+    assert told.startswith("runner:") and f"sweeps/broken.yaml {why}" in told and "Traceback" not in told
+    listed = runner(tmp_path, "sweeps")
+    assert f"sweeps/broken.yaml {why}" in listed and "python -m runner -m sweep=transfer" in listed
+    assert "sweep: " in runner(tmp_path, "--help")

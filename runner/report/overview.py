@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 
 from omegaconf import OmegaConf
-from yaml import YAMLError
 
-from runner.compose import pages
+from runner.compose import page, pages
 from runner.config import ConfigError
 from runner.report.kept import Progress, folders, progress
 from runner.report.table import Table
@@ -15,7 +14,7 @@ from runner.sweep.plan import Plan, load
 
 def pages_there() -> Table:
     """The pages that can be run here, with their questions."""
-    rows = [(name, _question(file), f"python -m runner -m sweep={name}") for name, file in sorted(pages().items())]
+    rows = [(name, _question(name), f"python -m runner -m sweep={name}") for name in sorted(pages())]
     return [("page", "question", "command"), *rows]
 
 
@@ -44,12 +43,11 @@ def _asks(plan: Plan) -> str:
     return plan.page.question or plan.command
 
 
-def _question(file: Path) -> str:
+def _question(name: str) -> str:
     try:
-        found = OmegaConf.select(OmegaConf.load(file), "sweep.question")
-    except (YAMLError, OSError, ValueError) as problem:
-        return f"cannot be read: {problem}".splitlines()[0]
-    return str(found or "")
+        return str(OmegaConf.select(page(name), "sweep.question") or "")
+    except (ConfigError, ValueError) as problem:
+        return str(problem).splitlines()[0]
 
 
 def ago(seconds: float) -> str:
