@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner import cli, places
 from runner.config import ConfigError, RunConfig
+from runner.credentials import hide_in_output, take_arguments
 from runner.explain import explain, for_cells, lists, refuse_nameless
 from runner.reading import from_hydra
 
@@ -33,16 +34,18 @@ def main() -> None:
 
     As other commands it ends without a word where nobody reads on, as in `... | head`.
     """
-    try:
+    take_arguments()
+    with hide_in_output():
         try:
-            _main()
-        finally:
-            print(end="", flush=True)
-    except BrokenPipeError:
-        if not _is_left(sys.stdout):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+            try:
+                _main()
+            finally:
+                print(end="", flush=True)
+        except BrokenPipeError:
+            if not _is_left(sys.stdout):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
 
 
 def _is_left(file: IO[str]) -> bool:

@@ -9,8 +9,8 @@ from runner.config import ConfigError
 from runner.explain import composed
 from runner.interface import BEST, WEIGHTS, files
 from runner.schema import DEVICES, Device, checked, nearest
+from runner.track.address import is_server, resolve, server_page
 from runner.track.server import serve
-from runner.track.store import is_server, resolve
 
 
 def ui(argv: list[str]) -> None:
@@ -21,7 +21,7 @@ def ui(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     uri = resolve(arguments.uri)
     if is_server(uri):
-        print(f"The runs are at {uri}")
+        print(f"The runs are at {server_page(uri)}")
     else:
         serve(uri, port=arguments.port)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -9,6 +10,7 @@ from yaml import YAMLError
 
 from runner import places
 from runner.config import ConfigError
+from runner.credentials import take_credentials
 from runner.words import typed
 
 
@@ -33,8 +35,18 @@ def page(name: str) -> DictConfig:
         raise ConfigError(f"{file} cannot be read: {problem.strerror or problem}") from problem
     if not isinstance(node, DictConfig):
         raise ConfigError(f"{file} is no page: it has no keys at its top")
+    node = DictConfig(_without_credentials(OmegaConf.to_container(node)))
     OmegaConf.update(node, "sweep.name", name, force_add=True)
     return node
+
+
+def _without_credentials(node: Any) -> Any:
+    """The same plain data, whose credentials are taken: a cell is named after what it sets."""
+    if isinstance(node, dict):
+        return {_without_credentials(key): _without_credentials(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without_credentials(value) for value in node]
+    return take_credentials(node) if isinstance(node, str) else node
 
 
 def compose(overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
+from runner.credentials import hide_credentials
 from runner.schema import Bound, Count, Device, NonNegative, NonNegativeInt, Positive, ProperFraction
 
 SOURCES = {
@@ -27,6 +28,9 @@ SOURCES = {
 
 class ConfigError(ValueError):
     """What a person asked for cannot be done as asked; says what came, what is known and what is nearest."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(hide_credentials(message))
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class Track:
 
     Attributes:
         name: `mlflow`, `memory` (lost with the process) or `off`.
-        uri: MLflow's tracking URI; None for `$MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+        uri: MLflow's tracking URI, without credentials (see `credentials`); None for `$MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
         experiment: MLflow's experiment.
         points: about how many points a curve gets in the store.
         records: about how many points of the training curve are recorded; curves.csv has them all.

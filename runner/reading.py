@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from runner import schema
 from runner.config import SOURCES, Choice, ConfigError, Data, Executor, Finetune, RunConfig, Track, Train, Weights
+from runner.credentials import take_credentials
 from runner.schema import nearest
 
 
@@ -58,6 +59,8 @@ def from_plain(plain: Mapping[str, Any]) -> RunConfig:
         parts[group] = _choice(group, plain.get(group), problems)
     for group, kind in SECTIONS.items():
         parts[group] = record(kind, group, plain.get(group, {}), problems)
+    if isinstance(track := parts["track"], Track) and track.uri is not None:
+        parts["track"] = replace(track, uri=take_credentials(track.uri))
     top = _top_level(plain, problems)
     if isinstance(parts["train"], Train) and parts["train"].steps is None and parts["train"].epochs is None:
         problems.append("train.steps: a run needs train.steps or train.epochs")

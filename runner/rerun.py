@@ -74,7 +74,7 @@ def _refuse_sweep(page: Page) -> None:
     if "sweep" in page.tags and "sweep.cell" not in page.tags:
         raise ConfigError(
             f"{page.run_id} is the page of a whole sweep; a run below it can be repeated, and all of it by:"
-            f"\n{page.tags.get('command', 'its command, which is not on its page')}"
+            f"\n{page.command or 'its command, which is not on its page'}"
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import ConfigError
+from runner.credentials import hide_credentials, hide_in_output
 from runner.job import BUSY, PATIENCE, Busy, Done, Job, Result, write_json
 from runner.run import run
 from runner.stop import Stop
@@ -66,7 +67,8 @@ def begun(log: Path, gpu: str | None) -> Iterator[Stop]:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    with Stop(patient=True) as stop:  # a scheduler tells the whole group, and then the controller does
+    # A scheduler tells the whole group, and then the controller does: the stop is patient.
+    with hide_in_output(), Stop(patient=True) as stop:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         parent = multiprocessing.parent_process()
         if parent is not None:
@@ -97,7 +99,7 @@ def _outcome(job: Job, stop: Stop, device: str | None) -> int:
 def failed(job: Job, problem: Exception) -> None:
     """Writes what an exception made of a job."""
     traceback.print_exception(problem)
-    last = traceback.format_exception_only(problem)[-1].strip()
+    last = hide_credentials(traceback.format_exception_only(problem)[-1].strip())
     job.end(Result(status="failed", error=str(problem) if isinstance(problem, ConfigError) else last))
 
 
@@ -106,7 +108,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    with Stop() as stop:
+    with hide_in_output(), Stop() as stop:
         return _outcome(Job(Path(arguments[0])), stop, None) or (stop.exit_code if stop() else 0)
 
 

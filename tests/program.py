@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -38,7 +39,8 @@ TINY = (
 
 def environment(**more: str) -> dict[str, str]:
     """That of a fresh shell, in which this checkout's `runner` can be imported."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "RUNNER_DATA"))}
+    left_out = ("MLFLOW_", "RUNNER_DATA", "RUNNER_CREDENTIALS")
+    own = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return {**own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 
 
@@ -137,6 +139,13 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
             return value
         time.sleep(0.02)
     raise AssertionError(f"{what} did not come in {PATIENCE} s")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def runs(folder: Path, name: str = "mlflow.db") -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from foreign import foreign_server
 from program import TINY, artifacts, runner, runs
 
 from runner.config import ConfigError
@@ -113,6 +114,42 @@ def test_a_damaged_page_of_a_job_is_refused(content: str, tmp_path: Path) -> Non
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(ConfigError, match=r"run\.json is damaged"):
         fetch(str(tmp_path), uri=None)
+
+
+def test_a_server_that_only_a_folder_names_is_sent_no_token(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    with foreign_server() as foreign:
+        (tmp_path / "run.json").write_text(json.dumps({"uri": foreign.address, "run_id": "0" * 32}))
+        for asked in (uri, None, "http://127.0.0.1:1"):
+            with pytest.raises(ConfigError, match=f"--uri {foreign.address}"):
+                fetch(str(tmp_path), uri=asked)
+        runner(tmp_path, *TINY, f"weights.from={tmp_path}", status=2, MLFLOW_TRACKING_TOKEN="t0ken")
+        assert foreign.requests == []
+        with pytest.raises(ConfigError):  # it is none of MLflow's, but it was named
+            fetch(str(tmp_path), uri=foreign.address)
+        assert "Bearer t0ken" in [sent for _, sent in foreign.requests]
+
+
+def test_files_at_another_server_than_the_store_are_sent_no_token(
+    run: Any, folder: Path, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    client = connect(uri)
+    with foreign_server() as foreign:
+        elsewhere = client.create_experiment("elsewhere", artifact_location=f"{foreign.address}/api/files")
+        other = client.create_run(elsewhere).info.run_id
+        client.update_run(other, status="FINISHED")
+        client.create_registered_model("elsewhere")
+        client.create_model_version("elsewhere", f"{foreign.address}/api/files/model")
+        for source in (other, "models:/elsewhere/1"):
+            with pytest.raises(ConfigError, match=f"{foreign.address}/api/files"):
+                fetch(source, uri=uri)
+        for words in (("rerun", other), (*TINY, "track.experiment=elsewhere", "train.steps=4")):
+            told = runner(folder, *words, status=2, MLFLOW_TRACKING_TOKEN="t0ken")
+            assert "Traceback" not in told and foreign.address in told
+        assert foreign.requests == []
 
 
 def test_what_is_not_finished_or_lacks_files_is_refused(run: Any, folder: Path, uri: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from program import ROOT, TINY, artifacts, curves, going, runner, runs
 from test_track_environment import git
 
 from runner.compare import compare
-from runner.track import difference
+from runner.track import Pages, difference
 from runner.track.client import connect
 from runner.track.environment import checkout
 
@@ -141,6 +141,31 @@ def test_a_run_of_another_program_is_refused(folder: Path) -> None:
     other = client.create_run(client.create_experiment("others", artifact_location=str(folder / "others")))
     printed = runner(folder, "rerun", other.info.run_id, status=2)
     assert "none of this program's" in printed
+
+
+def test_only_a_commit_of_a_page_is_handed_to_git(folder: Path, tmp_path: Path) -> None:
+    """(Anybody who reaches an open `ui` can set a tag.)"""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    first, file, uri = runs(tmp_path)[0], tmp_path / "precious", f"sqlite:///{tmp_path}/mlflow.db"
+    file.write_text("precious")
+    client = connect(uri)
+    for commit in (f"--index-output={file}", "HEAD", "-h", "0" * 41, f"{'0' * 40}\n--index-output={file}"):
+        client.set_tag(first.info.run_id, "mlflow.source.git.commit", commit)
+        assert Pages(uri).find(first.info.run_id).commit == ""
+    client.set_tag(first.info.run_id, "mlflow.source.git.commit", f"--index-output={file}")
+    assert str(file) not in runner(tmp_path, "rerun", first.info.run_id)
+    assert file.read_text() == "precious"
+
+
+def test_only_a_command_of_this_program_is_told_of_a_page(swept: Path) -> None:
+    (parent,) = [run for run in runs(swept) if "cells" in run.data.tags]
+    uri, own = f"sqlite:///{swept}/mlflow.db", parent.data.tags["command"]
+    assert Pages(uri).find(parent.info.run_id).command == own
+    client = connect(uri)
+    for command in (f"{own}; touch precious", f"{own} $(touch precious)", "rm -rf precious", f"{own} 'left open"):
+        client.set_tag(parent.info.run_id, "command", command)
+        assert Pages(uri).find(parent.info.run_id).command == ""
+    client.set_tag(parent.info.run_id, "command", own)
 
 
 @pytest.mark.slow

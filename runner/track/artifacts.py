@@ -6,7 +6,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote
+
+from runner.track.address import check_place, local_folder, open_address
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -68,9 +69,10 @@ class Repository(Artifacts):
     """Files wherever MLflow keeps them."""
 
     def __init__(self, files: str, store: str) -> None:
+        check_place(files, store)
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        self._repository: ArtifactRepository = get_artifact_repository(files, tracking_uri=store)
+        self._repository: ArtifactRepository = get_artifact_repository(files, tracking_uri=open_address(store))
 
     def names(self) -> set[str]:
         return {file.path for file in self._repository.list_artifacts(None)}
@@ -102,7 +104,10 @@ class Repository(Artifacts):
 
 
 def artifacts(files: str, store: str) -> Artifacts:
-    """A run's files, of which the store says that they go to `files`."""
-    if files.startswith("file:///"):
-        files = unquote(files.removeprefix("file://"))
-    return Folder(Path(files)) if files.startswith("/") else Repository(files, store)
+    """A run's files, of which the store says that they go to `files`.
+
+    Raises:
+        ConfigError: they are at another server than the store's.
+    """
+    folder = local_folder(files)
+    return Repository(files, store) if folder is None else Folder(folder)

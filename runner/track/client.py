@@ -7,16 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from runner.track.address import open_address
+
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 
 def connect(uri: str) -> "MlflowClient":
     """A client of the store, with MLflow's telemetry off and its chatter below warnings off the terminal."""
+    address = open_address(uri)
     with quiet():
         from mlflow.tracking import MlflowClient
 
-        return MlflowClient(tracking_uri=uri)
+        return MlflowClient(tracking_uri=address)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """The errors of a client whose store does not answer, or for which a driver is not installed."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError, ImportError
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runner.files import locked, whole
 from runner.places import cache
+from runner.track.address import database_address, folder_address
 from runner.track.client import connect
 
 DEFAULT = "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?"
@@ -28,7 +29,7 @@ def copy_empty(file: Path) -> None:
         now = time.time_ns() // 1_000_000
         with closing(sqlite3.connect(beside)) as new, new:
             new.execute("PRAGMA journal_mode = MEMORY")  # no file of its own that could be left behind
-            new.execute(DEFAULT, (str(file.parent / "mlruns" / "0"), now, now))
+            new.execute(DEFAULT, (folder_address(file.parent / "mlruns" / "0"), now, now))
 
 
 def empty() -> Path:
@@ -41,6 +42,7 @@ def empty() -> Path:
     with locked(file.with_name(f"{file.name}.lock")):
         if not file.exists():
             with tempfile.TemporaryDirectory() as folder, whole(file) as beside:
-                connect(f"sqlite:///{folder}/mlflow.db")
-                shutil.copyfile(f"{folder}/mlflow.db", beside)
+                made = Path(folder, "mlflow.db")
+                connect(database_address(made))
+                shutil.copyfile(made, beside)
     return file

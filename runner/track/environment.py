@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from runner.credentials import hide_credentials
+
 PACKAGES = ("torch", "numpy", "hydra-core", "optuna", "mlflow")
 """The packages whose versions are tags, to search runs by; packages.txt lists them all."""
 
@@ -54,7 +56,7 @@ def environment() -> Environment:
     if commit:
         tags["mlflow.source.git.commit"] = commit
     if changes:
-        texts["git.diff"] = changes
+        texts["git.diff"] = hide_credentials(changes)
     return Environment(tags, texts)
 
 

@@ -1,18 +1,19 @@
 """The tracker that writes to MLflow: an explicit run id, no global state, any number at once."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from runner import config
 from runner.config import ConfigError
+from runner.track.address import is_server, resolve, server_page
 from runner.track.artifacts import Artifacts, artifacts
 from runner.track.client import connect
 from runner.track.facts import Facts
 from runner.track.runs import Run, Runs, as_input
-from runner.track.store import is_server, open_runs, resolve, tracking_uri
+from runner.track.store import open_runs, tracking_uri
 from runner.track.system import PREFIX, Sampler
 from runner.track.tracker import Status, Tracker
 from runner.track.writer import Point, Writer
@@ -151,8 +152,6 @@ def _continuation(run: "entities.Run", facts: Facts) -> dict[str, str]:
 
 def _page(uri: str, run: Run) -> str:
     if is_server(uri):
-        parts = urlsplit(uri)
-        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")  # no password
-        return f"{address}/#/experiments/{run.experiment}/runs/{run.id}"
-    store = "" if uri == resolve(None) else f" --uri {uri}"
+        return f"{server_page(uri)}/#/experiments/{run.experiment}/runs/{run.id}"
+    store = "" if uri == resolve(None) else f" --uri {shlex.quote(uri)}"
     return f"python -m runner ui{store}   (run {run.name}, {run.id})"

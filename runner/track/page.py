@@ -1,6 +1,7 @@
 """What a store has of a run: its page, read back."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,11 @@ from runner.track.system import PREFIX
 
 if TYPE_CHECKING:
     from mlflow import entities
+
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+PROGRAM = ["python", "-m", "runner"]
+"""How every command of a page begins."""
 
 SHORTEST = 8
 """Characters of a run's id that are enough, where no other begins with them."""
@@ -47,8 +53,19 @@ class Page:
 
     @property
     def commit(self) -> str:
-        """That of its code; empty where there was none."""
-        return self.tags.get("mlflow.source.git.commit", "")
+        """That of its code; empty where there was none, or where the page has something else (git is handed it)."""
+        commit = self.tags.get("mlflow.source.git.commit", "")
+        return commit if COMMIT.fullmatch(commit) else ""
+
+    @property
+    def command(self) -> str:
+        """What repeats it, to be typed; empty where there is no command of this program, and of nothing else."""
+        command = self.tags.get("command", "")
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            return ""
+        return command if words[:3] == PROGRAM and shlex.join(words) == command else ""
 
 
 class Pages(Store):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from runner.config import ConfigError
-from runner.track.store import local_database
+from runner.track.address import folder_address, local_database, open_address
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
@@ -80,7 +80,7 @@ def _server(uri: str, port: int, output: IO[str]) -> Iterator[subprocess.Popen[s
         _command(uri, port),
         stdout=output,
         stderr=output,
-        env=_surroundings(),
+        env=_surroundings(uri),
         start_new_session=True,
         text=True,
     )
@@ -94,14 +94,15 @@ def _command(uri: str, port: int) -> list[str]:
     folder = (local_database(uri) or Path("mlflow.db").absolute()).parent
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", uri, "--artifacts-destination", str(folder / "mlruns")),
+        *("--artifacts-destination", folder_address(folder / "mlruns")),
     ]
 
 
-def _surroundings() -> dict[str, str]:
-    """Without telemetry, and without the processes of MLflow's job queue, which serves no page of ours."""
+def _surroundings(uri: str) -> dict[str, str]:
+    """The store, which arguments would show to everybody on the machine; no telemetry, no job queue of MLflow's."""
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    return {**os.environ, **quiet, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    store = {"MLFLOW_BACKEND_STORE_URI": open_address(uri)}
+    return {**os.environ, **quiet, **store, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def _await_answer(server: subprocess.Popen[str], port: int, output: IO[str]) -> None:

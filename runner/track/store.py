@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from runner.config import ConfigError, Track
 from runner.files import locked
-from runner.track.client import connect
+from runner.track.address import folder_address, has_options, is_server, local_database, resolve, server_page
+from runner.track.client import connect, failures
 from runner.track.database import KIND, Database
 from runner.track.empty import copy_empty
 from runner.track.runs import ClientRuns, Runs
@@ -22,37 +23,12 @@ from runner.track.tracker import Status
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-DEFAULT = "sqlite:///mlflow.db"
-SQLITE = "sqlite:///"
 ANSWER_SECONDS = 10
 
 
 def tracking_uri(track: Track) -> str:
     """The tracking URI of a configuration."""
     return resolve(track.uri)
-
-
-def resolve(uri: str | None) -> str:
-    """The URI, else $MLFLOW_TRACKING_URI, else mlflow.db in the current folder.
-
-    A local database is given by its full path, which is the same one in a process that is started elsewhere.
-    """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
-    if database := local_database(uri):
-        _, mark, query = uri.partition("?")
-        return f"{SQLITE}{database}{mark}{query}"
-    return uri
-
-
-def local_database(uri: str) -> Path | None:
-    """The file of a SQLite store, by its full path; None for any other store."""
-    path = uri.removeprefix(SQLITE).partition("?")[0]
-    return Path(path).absolute() if uri.startswith(SQLITE) and path else None
-
-
-def is_server(uri: str) -> bool:
-    """Whether the store is an MLflow server, which has a page of its own."""
-    return uri.startswith(("http://", "https://"))
 
 
 def existing(uri: str) -> "MlflowClient":
@@ -77,11 +53,7 @@ def asking(uri: str) -> Iterator[None]:
         yield
     except ConfigError:
         raise
-    except Exception as problem:
-        from mlflow.exceptions import MlflowException
-
-        if not isinstance(problem, MlflowException | OSError):
-            raise
+    except failures() as problem:
         raise ConfigError(f"{uri} cannot be read: {problem}") from problem
 
 
@@ -144,7 +116,7 @@ def _begun(uri: str, experiment: str) -> Database | None:
 
 
 def _plain_database(uri: str) -> Path | None:
-    return None if "?" in uri else local_database(uri)
+    return None if has_options(uri) else local_database(uri)
 
 
 def preload(track: Track, *, going_on: bool) -> tuple[str, ...]:
@@ -176,7 +148,7 @@ def _alone(uri: str) -> Iterator[None]:
 def _answers(uri: str) -> None:
     """MLflow itself would try for minutes."""
     try:
-        urllib.request.urlopen(uri, timeout=ANSWER_SECONDS).close()
+        urllib.request.urlopen(server_page(uri), timeout=ANSWER_SECONDS).close()
     except urllib.error.HTTPError as answer:
         answer.close()
     except OSError as problem:
@@ -184,15 +156,15 @@ def _answers(uri: str) -> None:
 
 
 def _client_and_experiment(uri: str, name: str) -> "tuple[MlflowClient, str]":
-    from mlflow.exceptions import MlflowException
-
     try:
         client = connect(uri)
         return client, _experiment(client, uri, name)
-    except MlflowException as problem:
-        if problem.error_code == "RESOURCE_ALREADY_EXISTS":  # another machine was quicker
+    except ConfigError:
+        raise
+    except failures() as problem:
+        if getattr(problem, "error_code", None) == "RESOURCE_ALREADY_EXISTS":  # another machine was quicker
             return _client_and_experiment(uri, name)
-        raise ConfigError(f"track.uri: {uri} cannot be used: {problem.message}") from problem
+        raise ConfigError(f"track.uri: {uri} cannot be used: {problem}") from problem
 
 
 def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
@@ -207,8 +179,8 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
 
 
 def _kept_in(database: Path, experiment: str) -> str:
-    """Where an experiment's files go: a folder beside a local database, by its full path."""
-    return str(database.parent / "mlruns" / quote(experiment, safe=" "))
+    """Where an experiment's files go: a folder beside a local database."""
+    return folder_address(database.parent / "mlruns" / quote(experiment, safe=" "))
 
 
 class Store:
