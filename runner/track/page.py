@@ -19,6 +19,8 @@ COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 PROGRAM = ["python", "-m", "runner"]
 """How every command of a page begins."""
 
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+
 SHORTEST = 8
 """Characters of a run's id that are enough, where no other begins with them."""
 
@@ -84,7 +86,8 @@ class Pages(Store):
             )
         with asking(self.uri):
             experiments = {str(one.experiment_id): str(one.name) for one in self._client.search_experiments()}
-            found = self._client.search_runs(list(experiments), f"attributes.run_id LIKE '{run_id}%'")
+            runs = self._client.search_runs(list(experiments), f"attributes.run_id LIKE '{run_id}%'")
+            found = [run for run in runs if RUN_ID.fullmatch(run.info.run_id)]  # folders are called after it
         if not found:
             raise ConfigError(f"there is no run {run_id} in {self.uri}; --uri=... takes another store")
         if len(found) > 1:
