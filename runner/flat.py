@@ -125,7 +125,7 @@ class Layout:
 def layout(network: nn.Module) -> Layout:
     """Of all parameters that are trained."""
     trained = tuple(piece for piece in pieces(network) if piece.since is not None)
-    return Layout(trained, next(network.parameters()).detach().flatten()[0])
+    return Layout(trained, next(network.parameters()).detach().new_zeros(()))
 
 
 def layouts(network: nn.Module) -> list[Layout]:

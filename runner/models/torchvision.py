@@ -34,7 +34,7 @@ def torchvision(shape: Shape, classes: int, activation: Activation, *, arch: Arc
         with torch.device("cpu"):  # where weights are drawn, and where some count their layers
             network = _with_keyed_draws(_made(arch, shape, classes))
             if shape[0] == 1:
-                network.register_forward_pre_hook(_repeated)
+                _take_grey(network)
             _on_meta(network).eval()(torch.zeros(1, *shape, device="meta"))
     except (AssertionError, RuntimeError, ValueError) as problem:
         raise ConfigError(_refusal(arch, shape, problem)) from problem
@@ -65,8 +65,18 @@ def _with_keyed_draws(network: nn.Module) -> nn.Module:
     return network
 
 
-def _repeated(network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    return inputs[0].expand(-1, 3, -1, -1)
+class Grey(nn.Module):
+    """Before a network's class: images of one channel come to the network as three equal ones."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        out: Tensor = super().forward(images.expand(-1, 3, -1, -1))
+        return out
+
+
+def _take_grey(network: nn.Module) -> None:
+    """Makes a network take grey images. (By its class: hooks are of those who look into a network.)"""
+    kind = type(network)
+    network.__class__ = type(kind.__name__, (Grey, kind), {})
 
 
 def _on_meta(network: nn.Module) -> nn.Module:

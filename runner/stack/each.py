@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from runner.depth import set_training
 from runner.draws import fold, key
 from runner.models.drawn import Drop
-from runner.stack.layers import Layer, Networks, apart, copied
+from runner.stack.layers import Layer, Networks, apart, skip_places
 
 
 class Each(Layer):
@@ -21,11 +21,10 @@ class Each(Layer):
         self._last = next(reversed(dict(one.named_parameters()))).rpartition(".")[0]
 
     def setup(self, one: nn.Module) -> None:
-        own = copied(one)
-        self._one = [own]  # in a list, so that its weights are not this module's
+        self._one = [skip_places(one)]  # in a list, so that its weights are not this module's
         self._norms = set()
         self._drops = []
-        for name, module in own.named_modules():
+        for name, module in one.named_modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 module.register_forward_pre_hook(_as_its_weights)
             elif isinstance(module, nn.BatchNorm2d):

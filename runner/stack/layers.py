@@ -109,14 +109,33 @@ class Skipping(nn.Conv2d):
         return F.conv2d(input[..., :: self.stride[0], :: self.stride[1]], weight, bias, groups=self.groups)
 
 
-def copied(one: nn.Module) -> nn.Module:
-    """A module as it is, of the same weights, whose convolutions skip places where they should."""
-    tensors = (*one.parameters(), *one.buffers())
-    found = copy.deepcopy(one, {id(tensor): tensor for tensor in tensors})
-    for module in found.modules():
+def copy_blank(one: nn.Module) -> nn.Module:
+    """A network like this one that has nothing of it, for a stack to be made from: no weights, and no hooks.
+
+    Others look into a run's own network, with hooks on its modules, while runs are trained; whatever a stack
+    computes with is of this copy, so that none of that reaches it. The parameters and statistics that a stack is
+    handed have their shapes here, and take no memory; other buffers are copied.
+    """
+    blank: dict[int, Any] = {id(tensor): _blank(tensor) for tensor in (*one.parameters(), *one.buffers())}
+    for module in one.modules():
+        blank |= {id(hooks): type(hooks)() for name, hooks in vars(module).items() if "_hooks" in name}
+    return copy.deepcopy(one, blank)
+
+
+def _blank(tensor: Tensor) -> Tensor:
+    """A tensor of the same shape, and of one number."""
+    if not tensor.is_floating_point():
+        return tensor.clone()
+    blank = tensor.detach().new_zeros(()).expand(tensor.shape)
+    return nn.Parameter(blank, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else blank
+
+
+def skip_places(one: nn.Module) -> nn.Module:
+    """Makes the convolutions of a module skip places where they should."""
+    for module in one.modules():
         if type(module) is nn.Conv2d and skips(module):
             module.__class__ = Skipping
-    return found
+    return one
 
 
 class Dense(Layer):
@@ -239,7 +258,7 @@ class Mapped(Layer):
     """Any other layer or block, mapped over the networks."""
 
     def setup(self, one: nn.Module) -> None:
-        self.one = [copied(one)]  # in a list, so that its weights are not this module's
+        self.one = [skip_places(one)]  # in a list, so that its weights are not this module's
         self.exact = bool(buffers(one))  # a norm takes its statistics and its input in one precision
 
     def forward(self, x: Tensor) -> Tensor:
@@ -271,7 +290,11 @@ COMPOSED = (Network, Auxiliary, nn.Sequential, Residual)
 
 
 def stacked(one: nn.Module, about: Networks, path: str = "") -> nn.Module:
-    """The stack's form of a network, or of the part of one that is called `path` in it."""
+    """The stack's form of a network, or of the part of one that is called `path` in it.
+
+    Args:
+        one: a stack's own copy (`copy_blank`), which becomes a part of it.
+    """
     if path.rpartition(".")[2] == "activation":
         return Activation(one, about, path)
     if type(one) in LAYERS:

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from runner.flat import buffers, pieces
 from runner.models.network import Auxiliary
 from runner.stack.each import Each
-from runner.stack.layers import COMPOSED, Layer, Networks, stacked
+from runner.stack.layers import COMPOSED, Layer, Networks, copy_blank, stacked
 
 
 class Stacked:
     """Any number of networks of one architecture as one.
 
     Attributes:
+        one: a network of this architecture, without weights, that is nobody else's.
         about: what its layers know of the networks it is called for.
         pieces: where the parameters lie in a network's weights.
         trained: how many of these are trained.
@@ -31,13 +32,14 @@ class Stacked:
         kinds: Sequence[Mapping[str, nn.Module]] = (),
         made: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
     ) -> None:
-        """Makes it from one of the networks.
+        """Makes it from a copy of one of the networks.
 
         Args:
             compute: what to compute in.
             kinds: of activation that the networks may have, where these differ, by their places.
             made: makes the program that is trained.
         """
+        self.one = one = copy_blank(one)
         self.about = Networks(kinds=kinds)
         self.pieces = pieces(one)
         self.trained = sum(piece.since is not None for piece in self.pieces)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -37,7 +38,7 @@ class Shared:
     """What is the same for all runs of a stack.
 
     Attributes:
-        parts: of one of the runs.
+        parts: of one of the runs, with a network of the stack's own, which has no weights.
         networks: the form of their network for all of them.
         loss: from logits, labels, smoothing and what was mixed in to one number a run.
         clips: whether some run has its gradient clipped.
@@ -54,7 +55,7 @@ class Shared:
         Args:
             size: how many places there are to begin with.
         """
-        self.parts, self._config = parts, configs[0]
+        self._config = configs[0]
         self.clips = any(config.train.clip is not None for config in configs)
         self.averages = any(config.train.ema is not None for config in configs)
         self.loss: Callable[[Tensor, Tensor, Tensor, Mixture | None], Tensor] = LOSSES[configs[0].train.loss]
@@ -63,6 +64,7 @@ class Shared:
         kinds = [placed(activation, places(parts.network)) for activation in several]
         self.made: Callable[[Any], Any] = torch.compile if configs[0].train.compile else lambda function: function
         self.networks = Stacked(parts.network, parts.compute, kinds, self.made)
+        self.parts = parts = replace(parts, network=self.networks.one)
         one = torch.zeros(size, 1, dtype=parts.exact, device=parts.device)
         self.optim = Mixed(OPTIMIZERS, [_without_rate(config.optim) for config in configs], one)
         self.augment = Mixed(AUGMENTATIONS, [config.augment for config in configs], one[..., None, None, None])
