@@ -5,7 +5,6 @@ Below this file nobody sees a DictConfig, looks up a default, or meets an option
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from runner.credentials import hide_credentials
 from runner.schema import Bound, Count, Device, NonNegative, NonNegativeInt, Positive, ProperFraction
+from runner.shares import round_up_share
 
 SOURCES = {
     "model": "models",
@@ -255,7 +255,7 @@ class RunConfig:
             assert self.train.steps is not None
             return self.train.steps
         kept = images - round(self.train.validation * images)
-        return max(1, math.ceil(self.train.epochs * (kept // self.train.batch)))
+        return max(1, round_up_share(self.train.epochs, kept // self.train.batch))
 
     def what(self) -> dict[str, Any]:
         """The part of the configuration that determines the numbers, as plain data: not where or how it is kept."""

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.schema import Fraction, NonNegativeInt, Positive
+from runner.shares import round_up_share
 
 Numbers = NDArray[np.float64]
 
@@ -17,7 +18,7 @@ def step(
     at_steps: Numbers, steps: int, *, warmup: NonNegativeInt, at: tuple[Fraction, ...], factor: Positive
 ) -> Numbers:
     """Times `factor` at each of the given shares of the run (He et al. 2016, section 3.4: 0.1 at 1/2 and 3/4)."""
-    passed = np.sum([at_steps >= share * steps for share in at], axis=0)
+    passed = np.sum([at_steps >= round_up_share(share, steps) for share in at], axis=0)
     factors: Numbers = _warm(at_steps, warmup) * np.power(factor, passed)
     return factors
 

@@ -49,7 +49,7 @@ LAYERS = (
     ("interface", "out", "words"),
     ("reading",),
     ("config", "places", "stop"),
-    ("checkpoints", "credentials", "files", "machine", "schema"),
+    ("checkpoints", "credentials", "files", "machine", "schema", "shares"),
     ("architectures",),
 )
 """Modules and whole packages: each may import what stands in a line below its own. A new one must be placed."""

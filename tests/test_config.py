@@ -1,8 +1,10 @@
 """What a run is: every problem said at once, and an identity that follows the numbers and nothing else."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -217,6 +219,14 @@ NUMBERS: dict[str, Callable[[RunConfig], RunConfig]] = {
     "finetune.rates": finetune(rates={"logits": 10.0}),
     "finetune.rate_decay": finetune(rate_decay=0.5),
 }
+
+
+def test_a_typed_number_of_epochs_is_as_many_steps_whatever_its_floating_point_product_is() -> None:
+    """0.07 * 100 is more than 7, which was 8 steps."""
+    for hundredths in range(1, 300):
+        config = train(epochs=float(f"{hundredths // 100}.{hundredths % 100:02}"), batch=10)(BASE)
+        for passes in (1, 7, 50, 100, 300):
+            assert config.steps(10 * passes) == math.ceil(Fraction(hundredths, 100) * passes)
 
 
 @pytest.mark.parametrize("change", PLACES.values(), ids=PLACES)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,22 @@ def test_step_falls_exactly_at_its_shares_of_the_run() -> None:
     assert factors == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
     assert factor("step", 3, 9, warmup=0, at=(1 / 3,), factor=0.5) == 0.5
     assert factor("step", 99, 100, warmup=0, at=(1.0,), factor=0.5) == 1
+
+
+@pytest.mark.parametrize("hundredths", range(1, 100))
+def test_step_falls_where_the_typed_share_is_reached_whatever_its_product_in_floats(hundredths: int) -> None:
+    """0.55 * 100 is more than 55."""
+    share = float(f"0.{hundredths:02}")
+    for steps in range(1, 400):
+        factors = SCHEDULES["step"](np.arange(steps), steps, warmup=0, at=(share,), factor=0.5)
+        assert np.argmin(factors) == math.ceil(Fraction(hundredths, 100) * steps) % steps, (share, steps)
+
+
+@pytest.mark.parametrize("parts", range(1, 13))
+def test_step_falls_at_shares_that_no_decimal_number_is(parts: int) -> None:
+    for part in range(1, parts):
+        factors = SCHEDULES["step"](np.arange(parts), parts, warmup=0, at=(part / parts,), factor=0.5)
+        assert factors.tolist() == [1.0] * part + [0.5] * (parts - part)
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.1])
