@@ -14,7 +14,8 @@ import torch
 
 from runner.build import Parts
 from runner.config import RunConfig, digest
-from runner.job import held, write_json
+from runner.files import keep_file
+from runner.job import held
 from runner.places import cache
 from runner.stack import LOOK_EVERY, Member, Stack, State
 
@@ -41,10 +42,9 @@ def places(parts: Parts, configs: Sequence[RunConfig]) -> int:
     """
     folder = cache() / "stacks" / digest([_machine(parts), parts.compute, configs[0].family])
     with held(folder, "this measurement", patience=math.inf):  # processes that share a device take turns
-        file = folder / "size.json"
-        if not file.exists():
-            write_json(_measured(parts, configs), file)
-        found: int = json.loads(file.read_text())
+        size = folder / "size.json"
+        keep_file(size, lambda beside: beside.write_text(json.dumps(_measured(parts, configs))))
+        found: int = json.loads(size.read_text())
     return found
 
 

@@ -43,5 +43,6 @@ def here(tmp_path: Path, empty_database: Path, own_cache: Path, monkeypatch: pyt
     """The current folder, with nothing in it but a cache that has the empty database."""
     own_cache.mkdir()
     shutil.copy(empty_database, own_cache)
+    shutil.copy(f"{empty_database}.seal", own_cache)
     monkeypatch.chdir(tmp_path)
     return tmp_path

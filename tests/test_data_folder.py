@@ -55,6 +55,18 @@ def flowers(tmp_path: Path) -> Path:
     return plant(tmp_path / "flowers", {"rose": 9, "daisy": 12})
 
 
+def test_a_damaged_list_of_files_is_made_again(flowers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = read(flowers).files
+    assert listed is not None
+    content = listed.read_bytes()
+    for damage in (content.replace(b"rose", b"dais"), content[:-1], b""):
+        listed.write_bytes(damage)
+        assert read(flowers).files == listed and listed.read_bytes() == content
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    listed.unlink()
+    assert read(flowers).files == listed and listed.read_bytes() == content
+
+
 def test_classes_are_the_folders_in_alphabetical_order(flowers: Path) -> None:
     dataset = read(flowers)
     assert dataset.classes == ("daisy", "rose")

@@ -39,6 +39,11 @@ class Split:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
+    def is_of(self, classes: int) -> bool:
+        """Returns whether each image has one of so many classes."""
+        numbers = (len(self.images),) == self.labels.shape and self.labels.dtype.kind in "iu"
+        return numbers and bool(((self.labels >= 0) & (self.labels < classes)).all())
+
     def only(self, classes: tuple[int, ...]) -> "Split":
         """The images of these classes, labelled by their place in `classes`; the order is kept."""
         kept = np.isin(self.labels, classes)

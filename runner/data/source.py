@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from runner.config import ConfigError
 from runner.data.dataset import Outline, Split
 from runner.data.rows import check_room, create, opened
 from runner.data.shape import Shape
@@ -55,15 +56,19 @@ def from_memory(
     name: str, where: str, stamp: Mapping[str, Any], read: Callable[[], Decoded], shape: Shape, own: Outline
 ) -> Source:
     """A source that is read into memory, where it is as `own` says, and written as `shape` wants it."""
-    written = partial(_written, read, shape, f"the images of data={name}")
+    written = partial(_written, read, shape, f"the images of data={name}", where)
     return Source(name, where, {**stamp, **shape.stamp()}, written, partial(shape.outline, own))
 
 
 def _written(
-    read: Callable[[], Decoded], shape: Shape, what: str, folder: Path, workers: int | None
+    read: Callable[[], Decoded], shape: Shape, what: str, where: str, folder: Path, workers: int | None
 ) -> tuple[str, ...]:
     decoded = read()
     sides = {"train": decoded.train, "test": decoded.test}
+    for split in sides.values():
+        if not split.is_of(len(decoded.classes)):
+            last = len(decoded.classes) - 1
+            raise ConfigError(f"{what} in {where} have labels that are no whole numbers from 0 to {last}")
     shapes = {side: (len(split.labels), *shape.of_images(*split.images.shape[1:])) for side, split in sides.items()}
     check_room(folder, sum(map(np.prod, shapes.values())), what)
     for side, split in sides.items():

@@ -8,7 +8,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
-from runner.files import locked, whole
+from runner.files import keep_file, locked, whole
 from runner.places import cache
 from runner.track.address import database_address, folder_address
 from runner.track.client import connect
@@ -33,16 +33,18 @@ def copy_empty(file: Path) -> None:
 
 
 def empty() -> Path:
-    """The file that is copied, in the cache; it is made where it is missing.
+    """The file that is copied, in the cache; it is made where it is missing or damaged.
 
     Raises:
         OSError: the cache cannot be written.
     """
     file = cache() / f"mlflow-{version('mlflow')}.db"
     with locked(file.with_name(f"{file.name}.lock")):
-        if not file.exists():
-            with tempfile.TemporaryDirectory() as folder, whole(file) as beside:
-                made = Path(folder, "mlflow.db")
-                connect(database_address(made))
-                shutil.copyfile(made, beside)
-    return file
+        return keep_file(file, _make)
+
+
+def _make(file: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, "mlflow.db")
+        connect(database_address(made))
+        shutil.copyfile(made, file)
