@@ -198,6 +198,7 @@ class Running:
         """Takes a place in a stack; the clock runs from here."""
         step, every = self.course.state.step, self.config.finetune.unfreeze_every
         pauses = [at for at in (self.order.until, next_thaw(self.parts.frozen, step, every)) if at is not None]
+        self.watch.begin(self.config.model.name, step, self.parts.steps)  # which may fail, so before it has a place
         self._stack = stack
         self.member = Member(self.parts, self.config, self.course.state, min(pauses, default=None))
         stack.put(self.member, self.memory)
@@ -205,7 +206,6 @@ class Running:
         self._saved, self._last_step = self._began, self.course.state.step
         self._saved_step = None if self.memory is None else self._last_step
         self.memory = None
-        self.watch.begin(self.config.model.name, self.course.state.step, self.parts.steps)
         return self.member
 
     def tell(self, records: Sequence[Record]) -> None:

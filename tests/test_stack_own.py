@@ -18,12 +18,15 @@ from torch import Tensor, nn
 from runner import inside, layers
 from runner.artifacts import leave_artifacts
 from runner.course import Course
+from runner.job import Job, Order
 from runner.models.blocks import Beside, classifier
 from runner.models.network import Network, in_order
-from runner.stack import Member
+from runner.run import opened
+from runner.stack import Member, Stack
 from runner.stack.networks import Stacked
 from runner.track import MemoryTracker
 from runner.train import evaluations
+from runner.worker import ProgressFile
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -224,6 +227,21 @@ def test_a_stack_does_not_take_over_the_hooks_that_a_network_has() -> None:
     stack = Stacked(one, torch.float32)
     stack(torch.randn(1, 2, 3, 8, 8), stack.leaves(weights), statistics)
     assert not called
+
+
+def test_a_run_that_cannot_say_that_it_begins_has_no_place(tmp_path: Path) -> None:
+    """It has failed then, and whoever trains the stack knows nothing of it."""
+    config = configured(*SMALL, *VGG, "train.precision=fp32", "train.steps=3")
+    job = Job(tmp_path / "job")
+    job.progress.mkdir(parents=True)
+    with opened(job, Order(config, "a run", ""), watch=ProgressFile(job)) as running:
+        stack = Stack(running.parts, [config], 1)
+        with pytest.raises(OSError):
+            running.join(stack)
+        assert stack.free == 1
+        assert not {row.untyped_storage().data_ptr() for row in stack.rows.values()} & {
+            tensor.untyped_storage().data_ptr() for tensor in running.parts.network.parameters()
+        }
 
 
 def hooked(network: nn.Module) -> list[str]:

@@ -82,14 +82,16 @@ def _intact(entry: Path, source: Source) -> Dataset | None:
     sealed, found = verify_seal(entry / SEAL), _opened(entry, source)
     if sealed is None and found is not None and _is_as_written(found):  # from before there were seals
         with contextlib.suppress(OSError):
-            _seal(entry)
+            _write_seal(entry)
         return found
     return found if sealed else None
 
 
 def _is_as_written(dataset: Dataset) -> bool:
     splits, classes = (dataset.train, dataset.test), len(dataset.classes)
-    return digest(dataset.classes, *splits) == dataset.digest and all(split.is_of(classes) for split in splits)
+    return digest(dataset.classes, *splits) == dataset.digest and all(
+        split.has_labels_below(classes) for split in splits
+    )
 
 
 def _opened(entry: Path, source: Source) -> Dataset | None:
@@ -138,13 +140,13 @@ def _finish(partial: Path, classes: tuple[str, ...]) -> None:
         "shapes": [array.shape for array in arrays],
     }
     (partial / "meta.json").write_text(json.dumps(meta))
-    _seal(partial)
+    _write_seal(partial)
     for file in partial.iterdir():
         with file.open("rb") as written:
             os.fsync(written.fileno())
 
 
-def _seal(entry: Path) -> None:
+def _write_seal(entry: Path) -> None:
     names = ("meta.json", *(f"{name}.npy" for name in ARRAYS), FILES)
     write_seal(entry / SEAL, [entry / name for name in names if (entry / name).exists()])
 

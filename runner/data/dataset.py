@@ -39,7 +39,7 @@ class Split:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def is_of(self, classes: int) -> bool:
+    def has_labels_below(self, classes: int) -> bool:
         """Returns whether each image has one of so many classes."""
         numbers = (len(self.images),) == self.labels.shape and self.labels.dtype.kind in "iu"
         return numbers and bool(((self.labels >= 0) & (self.labels < classes)).all())

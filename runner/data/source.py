@@ -66,7 +66,7 @@ def _written(
     decoded = read()
     sides = {"train": decoded.train, "test": decoded.test}
     for split in sides.values():
-        if not split.is_of(len(decoded.classes)):
+        if not split.has_labels_below(len(decoded.classes)):
             last = len(decoded.classes) - 1
             raise ConfigError(f"{what} in {where} have labels that are no whole numbers from 0 to {last}")
     shapes = {side: (len(split.labels), *shape.of_images(*split.images.shape[1:])) for side, split in sides.items()}

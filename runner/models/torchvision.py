@@ -66,7 +66,7 @@ def _with_keyed_draws(network: nn.Module) -> nn.Module:
 
 
 class Grey(nn.Module):
-    """Before a network's class: images of one channel come to the network as three equal ones."""
+    """Gives the class that follows images of one channel as three equal ones."""
 
     def forward(self, images: Tensor) -> Tensor:
         out: Tensor = super().forward(images.expand(-1, 3, -1, -1))

@@ -109,8 +109,8 @@ class Skipping(nn.Conv2d):
         return F.conv2d(input[..., :: self.stride[0], :: self.stride[1]], weight, bias, groups=self.groups)
 
 
-def copy_blank(one: nn.Module) -> nn.Module:
-    """A network like this one that has nothing of it, for a stack to be made from: no weights, and no hooks.
+def copy_structure(one: nn.Module) -> nn.Module:
+    """Copies a network without its weights and its hooks, for a stack to be made from.
 
     Others look into a run's own network, with hooks on its modules, while runs are trained; whatever a stack
     computes with is of this copy, so that none of that reaches it. The parameters and statistics that a stack is
@@ -123,7 +123,7 @@ def copy_blank(one: nn.Module) -> nn.Module:
 
 
 def _blank(tensor: Tensor) -> Tensor:
-    """A tensor of the same shape, and of one number."""
+    """Makes a tensor of the same shape from one number."""
     if not tensor.is_floating_point():
         return tensor.clone()
     blank = tensor.detach().new_zeros(()).expand(tensor.shape)
@@ -293,7 +293,7 @@ def stacked(one: nn.Module, about: Networks, path: str = "") -> nn.Module:
     """The stack's form of a network, or of the part of one that is called `path` in it.
 
     Args:
-        one: a stack's own copy (`copy_blank`), which becomes a part of it.
+        one: a stack's own copy (`copy_structure`), which becomes a part of it.
     """
     if path.rpartition(".")[2] == "activation":
         return Activation(one, about, path)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from runner.flat import buffers, pieces
 from runner.models.network import Auxiliary
 from runner.stack.each import Each
-from runner.stack.layers import COMPOSED, Layer, Networks, copy_blank, stacked
+from runner.stack.layers import COMPOSED, Layer, Networks, copy_structure, stacked
 
 
 class Stacked:
@@ -39,7 +39,7 @@ class Stacked:
             kinds: of activation that the networks may have, where these differ, by their places.
             made: makes the program that is trained.
         """
-        self.one = one = copy_blank(one)
+        self.one = one = copy_structure(one)
         self.about = Networks(kinds=kinds)
         self.pieces = pieces(one)
         self.trained = sum(piece.since is not None for piece in self.pieces)

@@ -101,9 +101,9 @@ class Stack:
             rows[f"key.{purpose}"][place] = draws.key(member.config.seed, purpose)
         self._averages.put(place, memory)
         self._shared.put(place, member, rows)
-        self.members[place] = member
         self._shuffle(place, member)
         self._show(place, member)
+        self.members[place] = member
 
     def take(self, member: Member) -> None:
         """Frees the place of a run, whose network keeps its weights; at its end their average, if it has one."""
