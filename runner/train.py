@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor
 from runner.build import Examples
 from runner.losses import LOSSES
 from runner.stack import LOOK_EVERY, Member, Stack, totals
+
+LOOK_SECONDS = 10.0
+"""After so long the runs of a stack are looked at, however few steps were done."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,9 @@ class Record:
     test_logits: Tensor | None = None
 
 
-def train(stack: Stack, *, stop: Callable[[], bool] = lambda: False) -> Iterator[tuple[Member, list[Record]]]:
+def train(
+    stack: Stack, *, stop: Callable[[], bool] = lambda: False, look_seconds: float = LOOK_SECONDS
+) -> Iterator[tuple[Member, list[Record]]]:
     """Trains the runs of a stack to their last steps, or until `stop` says so.
 
     Between two yields the caller may take runs out of the stack and put others in; all go on together.
@@ -43,7 +49,8 @@ def train(stack: Stack, *, stop: Callable[[], bool] = lambda: False) -> Iterator
     while (running := stack.running) and not stopping:
         stack.tidy()
         began = time.perf_counter()
-        steps = stack.advance(min(member.until() for member in running), stop)
+        pause = _pause(stop, look_seconds)
+        steps = stack.advance(min(member.until() for member in running), pause)
         losses = stack.rows["loss"].tolist()  # waits for the device
         for member, loss in zip(stack.members, losses, strict=True):
             if member in running:
@@ -53,9 +60,15 @@ def train(stack: Stack, *, stop: Callable[[], bool] = lambda: False) -> Iterator
         due = [member for member in running if steps and member.due]
         evaluated = dict(zip(due, evaluations(stack, due), strict=True))
         stopping = stop()
-        looked_at = [member for member in running if member.looked_at or stopping]
+        looked_at = [member for member in running if member.looked_at or stopping or pause()]
         for member, points in zip(looked_at, stack.curves(looked_at), strict=True):
             yield member, _records(member, points, evaluated.get(member))
+
+
+def _pause(stop: Callable[[], bool], seconds: float) -> Callable[[], bool]:
+    """Whether to stop, or so long has passed since this was made; the latter not before the first step."""
+    began, asked = time.perf_counter(), count()
+    return lambda: stop() or (next(asked) > 0 and time.perf_counter() - began >= seconds)
 
 
 def _records(member: Member, points: Tensor, evaluated: Record | None) -> list[Record]:

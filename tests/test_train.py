@@ -303,6 +303,16 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(changes: tuple[str, ...
     assert torch.equal(weights(left.parts), weights(end))
 
 
+@pytest.mark.parametrize("changes", [("augment=flip",), ("train.loader=prefetch", "train.ema=0.9")])
+def test_a_run_that_is_looked_at_after_every_step_is_the_same(changes: tuple[str, ...]) -> None:
+    whole, end = trained(*changes)
+    slow = member(configured(*changes))
+    looks = [records for _, records in train(stack_of([slow]), look_seconds=0)]
+    assert len(looks) == slow.parts.steps
+    assert values([record for records in looks for record in records]) == values(whole)
+    assert torch.equal(weights(slow.parts), weights(end))
+
+
 @pytest.mark.parametrize(("share", "kinds"), [("0", 1), ("0.5", 3)])
 def test_dropout_is_drawn_anew_at_every_step(share: str, kinds: int) -> None:
     still = ("optim=sgd", "optim.lr=1e-300", "data.train=6", "train.batch=6", "model.head=64", "track.records=500")
