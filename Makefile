@@ -21,6 +21,9 @@ $(READY): pyproject.toml constraints.txt
 
 run: install  ## a first ablation, small, on the best data at hand
 	$(BIN)/python -m runner -m sweep=init_ablation train=smoke data.download=false
+	@echo
+	@echo "Next: $(BIN)/python -m runner      says what else there is to try"
+	@echo "      source $(BIN)/activate       once in a shell makes it: python -m runner"
 
 ui: install  ## browse the runs in MLflow
 	$(BIN)/python -m runner ui

@@ -6,21 +6,33 @@ import select
 import shlex
 import signal
 import sys
+import traceback
+from argparse import Namespace
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
-import hydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from runner.invocation import GENERIC, ROOT, check_python, find_program, localize, refuse_missing
 
-from runner import cli, places
-from runner.config import ConfigError, RunConfig
-from runner.credentials import hide_in_output, take_arguments
-from runner.explain import explain, for_cells, lists, refuse_nameless
-from runner.reading import from_hydra
+check_python()
+try:
+    import hydra
+    from hydra._internal.utils import get_args_parser
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from runner import cli, places
+    from runner.config import ConfigError, RunConfig
+    from runner.credentials import hide_in_output, take_arguments
+    from runner.explain import as_typed, explain, for_cells, lists, refuse_nameless
+    from runner.guide import explain_program, explain_sweeps
+    from runner.reading import from_hydra
+except ModuleNotFoundError as problem:
+    refuse_missing(problem)
 
 SWEEP = ("-m", "--multirun")
 
@@ -58,6 +70,8 @@ def _is_left(file: IO[str]) -> bool:
 def _main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to us instead of to the screen
     arguments = sorted(sys.argv[1:], key=lambda word: word not in SWEEP)  # Hydra wants it before the overrides
+    if not set(arguments) - set(SWEEP):
+        return _explain(sweeping=bool(arguments))
     if set(SWEEP) & set(arguments):
         arguments = for_cells(arguments)
     arguments = ["plan=true" if word == "--plan" else word for word in arguments]
@@ -69,9 +83,10 @@ def _main() -> None:
     try:
         if arguments and arguments[0].isidentifier():
             return cli.main(arguments)
+        flags = _flags(arguments)
         _refuse_words(arguments, overrides)
         composed: list[DictConfig] = []
-        _hydra(composed)
+        _hydra(composed, flags)
         for cfg in composed:
             _run(_one(cfg))
     except KeyboardInterrupt:
@@ -81,8 +96,47 @@ def _main() -> None:
     except (HydraException, OmegaConfBaseException) as problem:
         of_all = [word for word in overrides if word not in lists(overrides)]
         _refuse(explain(problem, of_all, _option(arguments, "--config-dir", "-cd")))
+    except ModuleNotFoundError as problem:
+        refuse_missing(problem)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own end need not be told of as an error
+
+
+def _explain(*, sweeping: bool) -> None:
+    """What to type; exits with 2 where a sweep was asked for, for it was not said over what."""
+    if sweeping:
+        print(localize(explain_sweeps()), file=sys.stderr)
+        sys.exit(2)
+    print(localize(explain_program()))
+
+
+def _flags(arguments: list[str]) -> Namespace:
+    """Hydra's flags, which may stand anywhere among the overrides; `sys.argv` has them in front then.
+
+    Of a sweep that is only asked for its configuration, what all its runs share is shown.
+
+    Raises:
+        ConfigError: a flag that Hydra would pass over without a word, or does not do here.
+    """
+    parser = get_args_parser()
+    parser.prog = find_program()
+    found = parser.parse_intermixed_args(arguments)
+    words = list(arguments)
+    for word in found.overrides:
+        words.remove(word)
+    if found.multirun and (found.cfg or found.info):
+        words = [word for word in words if word not in SWEEP]
+        swept = lists(found.overrides)
+        found.overrides = [word for word in found.overrides if word not in swept]
+        left_out = f", without {' '.join(map(as_typed, swept))}" if swept else ""
+        print(f"What all runs of the sweep share{left_out}; --plan lists what differs:", file=sys.stderr)
+    if found.experimental_rerun:
+        raise ConfigError(f"--experimental-rerun: a run is repeated from its page: {GENERIC} rerun RUN_ID")
+    for flag, given in (("--resolve", found.resolve), ("--package", found.package)):
+        if given and not (found.cfg or found.help):
+            raise ConfigError(f"{flag} is for showing a configuration: {GENERIC} --cfg job {flag} ...")
+    sys.argv = ["runner", *words, *found.overrides]
+    return found
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
@@ -101,8 +155,8 @@ def _refuse_words(arguments: list[str], overrides: list[str]) -> None:
 
 
 def _refuse(message: str) -> None:
-    lines = message.splitlines()
-    print("\n  ".join(["runner:", *lines]) if len(lines) > 1 else f"runner: {message}", file=sys.stderr)
+    lines = localize(message).splitlines()
+    print("\n  ".join(["runner:", *lines]) if len(lines) != 1 else f"runner: {lines[0]}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -113,12 +167,38 @@ def _option(arguments: list[str], *names: str) -> str | None:
     return arguments[places_of[0] + 1] if places_of else (joined[0] if joined else None)
 
 
-def _hydra(composed: list[DictConfig]) -> None:
+def _hydra(composed: list[DictConfig], flags: Namespace) -> None:
     """Lets Hydra do what the command line asks of it: help, a sweep, or one run, whose configuration is `composed`.
 
     (It runs nothing itself: whatever fails inside its job is announced by it too.)
+
+    Raises:
+        ConfigError: Hydra refused its flags.
     """
-    hydra.main(version_base="1.3", config_path=str(places.conf()), config_name="config")(composed.append)()
+    run = hydra.main(version_base="1.3", config_path=str(places.conf()), config_name="config")(composed.append)
+    told = StringIO()
+    try:
+        with redirect_stdout(told) if flags.help or flags.hydra_help else nullcontext():
+            run()
+    except (HydraException, OmegaConfBaseException):
+        raise
+    except Exception as problem:
+        if _is_ours(problem):
+            raise
+        raise ConfigError(f"{_first_line(problem)}; its flags are listed by: {GENERIC} --hydra-help") from problem
+    finally:
+        print(localize(told.getvalue()), end="")
+
+
+def _is_ours(problem: Exception) -> bool:
+    """Whether it was raised where Hydra had called this program back."""
+    ours = (str(ROOT / "runner"), str(ROOT / "hydra_plugins"))
+    frames = traceback.extract_tb(problem.__traceback__)
+    return any(frame.filename.startswith(ours) for frame in frames[1:])
+
+
+def _first_line(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}".partition("\n")[0].removeprefix("ValueError: ")
 
 
 def _one(cfg: DictConfig) -> RunConfig:

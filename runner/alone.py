@@ -2,9 +2,11 @@
 
 import sys
 
-from runner.job import Job, Order, Result
+from runner.invocation import GENERIC
+from runner.job import Job, Order, Result, holder
 from runner.screen import Screen, command_line
 from runner.stop import Stop
+from runner.track.store import resolve, tracking_uri
 
 
 def run_alone(job: Job, order: Order, screen: Screen) -> Result:
@@ -13,6 +15,8 @@ def run_alone(job: Job, order: Order, screen: Screen) -> Result:
     Raises:
         ConfigError: as `run.run`.
     """
+    if holder(job.folder) is None:
+        screen.say(_announced(job, order))
     from runner.run import run  # imports torch: what can be refused without it was refused before
 
     with Stop("Stopping after this step; once more ends at once.") as stop:
@@ -21,3 +25,12 @@ def run_alone(job: Job, order: Order, screen: Screen) -> Result:
     if result.status == "stopped":
         sys.exit(stop.exit_code)
     return result
+
+
+def _announced(job: Job, order: Order) -> str:
+    """What is going to be done, and where it can be seen, before the seconds in which libraries are imported."""
+    train, track = order.config.train, order.config.track
+    length = f"{train.steps} steps" if train.epochs is None else f"{train.epochs:g} epochs"
+    seen = track.name == "mlflow" and tracking_uri(track) == resolve(None)
+    page = f"; its page: {GENERIC} ui" if seen else ""
+    return f"{order.name}: {length} of {train.batch} images; its files: {job.folder}{page}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from runner.config import ConfigError
 from runner.explain import composed
 from runner.interface import BEST, WEIGHTS, files
+from runner.invocation import GENERIC, find_program
 from runner.schema import DEVICES, Device, checked, nearest
 from runner.track.address import is_server, resolve, server_page
 from runner.track.server import serve
@@ -45,7 +46,7 @@ def report(argv: list[str]) -> None:
     from runner.report.findings import Findings
     from runner.report.kept import find
     from runner.report.table import answers
-    from runner.screen import show, terminal
+    from runner.screen import say, show, terminal
 
     parser = _parser(report)
     parser.add_argument("name", metavar="NAME", help="the sweep's title, such as init_ablation, or its folder")
@@ -56,18 +57,18 @@ def report(argv: list[str]) -> None:
     findings, out, console = Findings(plan), arguments.out or plan.folder, terminal()
     if len(answers(findings)) > 1:
         show(console, answers(findings))
-    console.print(findings.answer(), soft_wrap=True)
+    say(console, findings.answer())
     write(findings, out)
     if others:
         names = ", ".join(folder.name for folder in others)
-        console.print(f"This is {plan.folder.name}; of the same title are {names}", soft_wrap=True)
-    console.print(str(out / "report.html"), soft_wrap=True)
+        say(console, f"This is {plan.folder.name}; of the same title are {names}")
+    say(console, str(out / "report.html"))
 
 
 def sweeps(argv: list[str]) -> None:
     """List the pages of sweeps, and how far the sweeps are that were begun."""
     from runner.report.overview import begun, pages_there
-    from runner.screen import show, terminal
+    from runner.screen import say, show, terminal
 
     parser = _parser(sweeps)
     _add_sweeps(parser)
@@ -77,9 +78,9 @@ def sweeps(argv: list[str]) -> None:
     rows = begun(arguments.sweeps)
     if len(rows) > 1:
         show(console, rows)
-        console.print("python -m runner report NAME writes and shows the report of one", soft_wrap=True)
+        say(console, f"{GENERIC} report NAME writes and shows the report of one")
     else:
-        console.print(f"No sweep is kept in {arguments.sweeps}", soft_wrap=True)
+        say(console, f"No sweep is kept in {arguments.sweeps}")
 
 
 def describe(argv: list[str]) -> None:
@@ -95,15 +96,15 @@ def describe(argv: list[str]) -> None:
     config = composed(arguments.words)
 
     from runner.anatomy import Input, anatomy  # which takes seconds, as torch does
-    from runner.screen import show, terminal
+    from runner.screen import say, show, terminal
 
     channels, classes = arguments.channels or 3, arguments.classes or 1000
     given = Input((channels, arguments.size, arguments.size), classes) if arguments.size else None
     console = terminal()
-    layers, told = anatomy(config, given, lambda line: console.print(line, soft_wrap=True))
+    layers, told = anatomy(config, given, lambda line: say(console, line))
     show(console, layers, numbers=NUMBERS)
     for line in told:
-        console.print(line, soft_wrap=True)
+        say(console, line)
 
 
 def predict(argv: list[str]) -> None:
@@ -253,4 +254,4 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def _parser(verb: Callable[[list[str]], None]) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(prog=f"python -m runner {verb.__name__}", description=verb.__doc__)
+    return argparse.ArgumentParser(prog=f"{find_program()} {verb.__name__}", description=verb.__doc__)

@@ -1,8 +1,10 @@
 """One run on a terminal: a progress bar, or plain lines where there is no terminal, and a summary."""
 
+import math
 import shlex
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
@@ -13,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from runner.explain import as_typed
+from runner.invocation import localize
 from runner.job import Result
 
 if TYPE_CHECKING:
@@ -31,6 +34,11 @@ def command_line(*, going_on: bool = False) -> str:
     return shlex.join(["python", "-m", "runner", *words])
 
 
+def say(console: Console, line: str) -> None:
+    """A line as long as it is."""
+    console.print(localize(line), soft_wrap=True)
+
+
 def show(console: Console, table: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
     """A table, its first row being headings, of which some are of `numbers`."""
     head, *rows = table
@@ -39,23 +47,32 @@ def show(console: Console, table: Sequence[Sequence[str]], *, numbers: Sequence[
         column.justify = "right" if column.header in numbers else "left"
     shown.columns[0].no_wrap = True
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(localize, row))
     console.print(shown)
 
 
 LINES = 10
-"""How many lines tell of a run's training where there is no terminal."""
+"""How many lines tell of a run's training where there is no terminal, if it is short."""
+
+SILENT_SECONDS = 30.0
+"""After which a line is due there, however many steps there are."""
 
 
 @dataclass
 class Screen:
-    """Shows a run to a person."""
+    """Shows a run to a person.
+
+    Attributes:
+        clock: seconds.
+    """
 
     console: Console = field(default_factory=terminal)
+    clock: Callable[[], float] = time.monotonic
     _bar: Progress = field(init=False)
     _task: TaskID | None = field(default=None, init=False)
     _steps: int = field(default=0, init=False)
-    _told: int = field(default=0, init=False)
+    _told: int = field(default=-1, init=False)
+    _told_at: float = field(default=-math.inf, init=False)
     _test: str = field(default="", init=False)
 
     def __enter__(self) -> Self:
@@ -69,7 +86,7 @@ class Screen:
             self._bar.stop()
 
     def say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
+        say(self.console, line)
 
     def begin(self, name: str, step: int, steps: int) -> None:
         self._steps = steps
@@ -83,8 +100,10 @@ class Screen:
             self._test = f"test {100 * record.metrics['test/accuracy']:.1f}%"
         if self._task is not None:
             self._bar.update(self._task, completed=record.step, told=f"{told}  {self._test}")
-        elif record.step * LINES // self._steps > self._told or "test/accuracy" in record.metrics:
-            self._told = record.step * LINES // self._steps
+            return
+        share, late = record.step * LINES // self._steps, self.clock() - self._told_at >= SILENT_SECONDS
+        if share > self._told or late or "test/accuracy" in record.metrics:
+            self._told, self._told_at = share, self.clock()
             self.say(f"step {record.step}/{self._steps}  {told}  {self._test}".rstrip())
 
     def end(self, result: Result, command: str) -> None:
@@ -96,7 +115,7 @@ class Screen:
             return
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
         for name, value in summary(result):
-            table.add_row(name, value)
+            table.add_row(name, localize(value))
         self.console.print("", table, sep="\n")
 
 

@@ -39,7 +39,7 @@ TINY = (
 
 def environment(**more: str) -> dict[str, str]:
     """That of a fresh shell, in which this checkout's `runner` can be imported."""
-    left_out = ("MLFLOW_", "RUNNER_DATA", "RUNNER_CREDENTIALS")
+    left_out = ("MLFLOW_", "RUNNER_DATA", "RUNNER_CREDENTIALS", "COLUMNS")
     own = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return {**own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 

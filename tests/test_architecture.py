@@ -39,6 +39,7 @@ LAYERS = (
         "cost",
         "data",
         "explain",
+        "guide",
         "initializers",
         "losses",
         "models",
@@ -50,7 +51,7 @@ LAYERS = (
     ("reading",),
     ("config", "places", "stop"),
     ("checkpoints", "credentials", "files", "machine", "schema", "shares"),
-    ("architectures",),
+    ("architectures", "invocation"),
 )
 """Modules and whole packages: each may import what stands in a line below its own. A new one must be placed."""
 
@@ -80,6 +81,8 @@ WITHOUT_TORCH = (
     "explain",
     "export",
     "formats",
+    "guide",
+    "invocation",
     "job",
     "predict",
     "predictions",

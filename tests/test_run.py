@@ -95,6 +95,12 @@ def test_a_run_without_a_terminal_prints_lines_and_a_summary(printed: str) -> No
     assert steps[-1] == "59"
 
 
+def test_a_run_says_at_once_how_long_it_is_and_where_it_is_kept(printed: str, folder: Path) -> None:
+    at_once = printed.partition("\nstep ")[0]
+    assert "59 steps" in at_once
+    assert any((folder / word.strip(";")).is_dir() for word in at_once.split() if word.startswith("outputs/"))
+
+
 def test_the_summary_has_the_accuracy_with_its_error_and_where_the_page_is(printed: str, run: Any) -> None:
     accuracy = run.data.metrics["test/accuracy"]
     error = (accuracy * (1 - accuracy) / 90) ** 0.5

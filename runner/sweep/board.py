@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -11,15 +11,21 @@ from rich.live import Live
 from rich.table import Table
 
 from runner.job import Result
-from runner.screen import show, terminal, took
+from runner.screen import SILENT_SECONDS, say, show, terminal, took
 from runner.sweep.plan import Plan, Trial
 
 
 @dataclass
 class Board:
-    """Shows a sweep to a person."""
+    """Shows a sweep to a person.
+
+    Attributes:
+        clock: seconds.
+    """
 
     console: Console = field(default_factory=terminal)
+    clock: Callable[[], float] = time.monotonic
+    _said: float = field(default=0.0, init=False)
     _live: Live | None = field(default=None, init=False)
     _planned: int = field(default=0, init=False)
     _done: int = field(default=0, init=False)
@@ -33,7 +39,8 @@ class Board:
         self.end()
 
     def say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
+        self._said = self.clock()
+        say(self.console, line)
 
     def plan(self, plan: Plan, done: int) -> None:
         """What is going to be done, but for so many runs."""
@@ -47,7 +54,7 @@ class Board:
 
     def begin(self, how: str) -> None:
         """The first trial starts."""
-        self._began = time.monotonic()
+        self._began = self.clock()
         self.say(how)
         if self.console.is_terminal:
             self._live = Live(console=self.console, refresh_per_second=4, transient=True)
@@ -57,6 +64,9 @@ class Board:
         """How the running trials get on."""
         if self._live is not None:
             self._live.update(Group(_running(running), self._progress()))
+        elif running and self.clock() - self._said >= SILENT_SECONDS:
+            told = [f"{trial.order.name} at step {steps}" for trial in running[:NAMED] if (steps := _steps(trial))]
+            self.say("; ".join([self._progress(), *told]))
 
     def ended(self, trial: Trial, result: Result) -> None:
         """A trial has ended."""
@@ -80,7 +90,7 @@ class Board:
 
     def _progress(self) -> str:
         finished = self._done - (self._planned - self._open)
-        spent = time.monotonic() - self._began
+        spent = self.clock() - self._began
         left = f", about {spent / finished * (self._open - finished) / 60:.0f} min left" if finished else ""
         return f"{self._done} of {self._planned} runs done{left}"
 
@@ -96,12 +106,15 @@ def _size(plan: Plan) -> str:
 ROWS = 16
 """Running trials that are shown."""
 
+NAMED = 2
+"""Running trials that a line names where there is no terminal."""
+
 
 def _running(trials: Sequence[Trial]) -> Table:
     table = Table("running", "step", "loss", "accuracy", "images/s", box=None)
     for trial in trials[:ROWS]:
         at = _read(trial)
-        steps = f"{at['step']}/{at['steps']}" if at else "starting"
+        steps = _steps(trial) or "starting"
         loss = f"{at['train/loss']:.3f}" if "train/loss" in at else ""
         accuracy = f"{100 * at['train/accuracy']:.1f}%" if "train/accuracy" in at else ""
         speed = f"{at['images_per_second']:.0f}" if "images_per_second" in at else ""
@@ -109,6 +122,12 @@ def _running(trials: Sequence[Trial]) -> Table:
     if len(trials) > ROWS:
         table.add_row(f"and {len(trials) - ROWS} more")
     return table
+
+
+def _steps(trial: Trial) -> str:
+    """How far it is; empty before its first step."""
+    at = _read(trial)
+    return f"{at['step']}/{at['steps']}" if at else ""
 
 
 def _read(trial: Trial) -> dict[str, Any]:
