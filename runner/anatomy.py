@@ -7,6 +7,7 @@ from functools import partial
 import torch
 
 from runner.build import Parts, bare, find_device
+from runner.columns import Layout
 from runner.config import RunConfig
 from runner.data import outline_of
 from runner.footprint import fitting, step_memory
@@ -17,6 +18,9 @@ from runner.settle import settled
 
 Table = list[tuple[str, ...]]
 """Rows of texts below their headings."""
+
+LAYERS = Layout(("parameters", "multiply-adds", "kind"), numbers=("parameters", "multiply-adds"), texts=("kind",))
+"""How a screen shows them."""
 
 
 @dataclass(frozen=True)

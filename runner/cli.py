@@ -45,7 +45,7 @@ def report(argv: list[str]) -> None:
     from runner.report.files import write
     from runner.report.findings import Findings
     from runner.report.kept import find
-    from runner.report.table import answers
+    from runner.report.table import REST, answers, answers_layout
     from runner.screen import say, show, terminal
 
     parser = _parser(report)
@@ -56,7 +56,7 @@ def report(argv: list[str]) -> None:
     plan, others = find(arguments.name, arguments.sweeps)
     findings, out, console = Findings(plan), arguments.out or plan.folder, terminal()
     if len(answers(findings)) > 1:
-        show(console, answers(findings))
+        show(console, answers(findings), answers_layout(findings), rest=REST)
     say(console, findings.answer())
     write(findings, out)
     if others:
@@ -67,17 +67,18 @@ def report(argv: list[str]) -> None:
 
 def sweeps(argv: list[str]) -> None:
     """List the pages of sweeps, and how far the sweeps are that were begun."""
-    from runner.report.overview import begun, pages_there
+    from runner.report.overview import BEGUN, PAGES, begun, pages_there
     from runner.screen import say, show, terminal
 
     parser = _parser(sweeps)
     _add_sweeps(parser)
     arguments = parser.parse_args(argv)
     console = terminal()
-    show(console, pages_there())
+    show(console, pages_there(), PAGES)
+    say(console, f"{GENERIC} -m sweep=PAGE runs one, or with --plan says how long that takes")
     rows = begun(arguments.sweeps)
     if len(rows) > 1:
-        show(console, rows)
+        show(console, rows, BEGUN)
         say(console, f"{GENERIC} report NAME writes and shows the report of one")
     else:
         say(console, f"No sweep is kept in {arguments.sweeps}")
@@ -95,14 +96,14 @@ def describe(argv: list[str]) -> None:
         raise ConfigError("--channels and --classes describe images without a data set: give --size too")
     config = composed(arguments.words)
 
-    from runner.anatomy import Input, anatomy  # which takes seconds, as torch does
+    from runner.anatomy import LAYERS, Input, anatomy  # which takes seconds, as torch does
     from runner.screen import say, show, terminal
 
     channels, classes = arguments.channels or 3, arguments.classes or 1000
     given = Input((channels, arguments.size, arguments.size), classes) if arguments.size else None
     console = terminal()
     layers, told = anatomy(config, given, lambda line: say(console, line))
-    show(console, layers, numbers=NUMBERS)
+    show(console, layers, LAYERS)
     for line in told:
         say(console, line)
 
@@ -188,9 +189,6 @@ def register(argv: list[str]) -> None:
 
 
 URI = "the store (default: $MLFLOW_TRACKING_URI, else ./mlflow.db)"
-
-NUMBERS = ("parameters", "multiply-adds")
-"""Columns of numbers."""
 
 
 def _count(text: str) -> int:

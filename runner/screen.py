@@ -4,16 +4,16 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from runner.columns import Layout, Rows, fit_table
 from runner.explain import as_typed
 from runner.invocation import localize
 from runner.job import Result
@@ -21,11 +21,13 @@ from runner.job import Result
 if TYPE_CHECKING:
     from runner.train import Record
 
+PLAIN = Layout()
+"""Columns of the same kind, the more important the more to the left."""
+
 
 def terminal() -> Console:
-    """Standard output; where it is no terminal it is as wide as its lines need."""
-    plain = Console(highlight=False, markup=False)
-    return plain if plain.is_terminal else Console(highlight=False, markup=False, width=220)
+    """Standard output, as wide as `$COLUMNS` or the terminal says; 80 columns where neither does."""
+    return Console(highlight=False, markup=False)
 
 
 def command_line(*, going_on: bool = False) -> str:
@@ -39,20 +41,27 @@ def say(console: Console, line: str) -> None:
     console.print(localize(line), soft_wrap=True)
 
 
-def show(console: Console, table: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
-    """A table, its first row being headings, of which some are of `numbers`."""
+def show(console: Console, table: Rows, layout: Layout = PLAIN, *, rest: str = "") -> None:
+    """A table, its first row being headings, as far as the width allows.
+
+    Args:
+        rest: where the columns are that have no room.
+    """
     head, *rows = table
-    shown = Table(*head, box=SIMPLE_HEAD)
-    for column in shown.columns:
-        column.justify = "right" if column.header in numbers else "left"
-    shown.columns[0].no_wrap = True
-    for row in rows:
-        shown.add_row(*map(localize, row))
-    console.print(shown)
+    fitted = fit_table([head, *([localize(text) for text in row] for row in rows)], layout, console.width)
+    console.print(fitted.table)
+    told = [*fitted.lines]
+    if fitted.left_out:
+        told.append(f"No room here for: {', '.join(fitted.left_out)}{rest and '; ' + rest}.")
+    for line in told:
+        console.print(Padding.indent(line, 2), overflow="fold")
 
 
 LINES = 10
 """How many lines tell of a run's training where there is no terminal, if it is short."""
+
+NAMES = 15
+"""Cells of a name in the summary."""
 
 SILENT_SECONDS = 30.0
 """After which a line is due there, however many steps there are."""
@@ -113,10 +122,9 @@ class Screen:
         if result.status != "finished":
             self.say(f"Stopped at step {result.steps} of {self._steps}. The same command goes on: {command}")
             return
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+        self.say("")
         for name, value in summary(result):
-            table.add_row(name, localize(value))
-        self.console.print("", table, sep="\n")
+            self.say(f"{name:<{NAMES}}{value}")
 
 
 def _told(record: "Record", images_per_second: float) -> str:

@@ -51,7 +51,7 @@ LAYERS = (
     ("reading",),
     ("config", "places", "stop"),
     ("checkpoints", "credentials", "files", "machine", "schema", "shares"),
-    ("architectures", "invocation"),
+    ("architectures", "columns", "invocation"),
 )
 """Modules and whole packages: each may import what stands in a line below its own. A new one must be placed."""
 

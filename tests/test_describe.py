@@ -57,7 +57,7 @@ def _takes(model: str, size: int) -> bool:
 
 def test_describe_prints_the_layers_and_totals_of_the_published_network(tmp_path: Path) -> None:
     words = ("model=resnet18", "--size=224", "track.fit_memory=1", "train.precision=fp32")
-    told = runner(tmp_path, "describe", *words)
+    told = runner(tmp_path, "describe", *words, COLUMNS="120")
     assert "conv0" in told and "64 x 112 x 112" in told and "118,013,952" in told
     assert "parameters: 11,689,512" in told
     assert "multiply-adds of one image: 1,814,073,344" in told

@@ -239,6 +239,6 @@ def test_a_page_that_is_none_is_refused_where_it_is_chosen_and_disturbs_nothing_
     (tmp_path / "sweeps" / "broken.yaml").write_text(text)
     told = runner(tmp_path, "-m", "sweep=broken", status=2)
     assert told.startswith("runner:") and f"sweeps/broken.yaml {why}" in told and "Traceback" not in told
-    listed = runner(tmp_path, "sweeps")
-    assert f"sweeps/broken.yaml {why}" in listed and "python -m runner -m sweep=transfer" in listed
+    listed = runner(tmp_path, "sweeps", COLUMNS="400")
+    assert f"sweeps/broken.yaml {why}" in listed and "At which depth" in listed
     assert "sweep: " in runner(tmp_path, "--help")

@@ -255,8 +255,9 @@ def test_an_unknown_name_is_refused_with_the_nearest(ablation: Path, tmp_path: P
 
 
 def test_the_list_has_the_pages_and_how_far_the_sweeps_are(search: Path) -> None:
-    shown = runner(search, "sweeps")
-    assert re.search(r"^ +rate +Which rate\? +python -m runner -m sweep=rate", shown, re.MULTILINE)
+    shown = runner(search, "sweeps", COLUMNS="120")
+    assert re.search(r"^ +rate +Which rate\?", shown, re.MULTILINE)
+    assert "python -m runner -m sweep=PAGE" in shown
     assert re.search(r"^ +init_ablation +Does the init", shown, re.MULTILINE)
     assert re.search(
         rf"^ +{kept(search).name} +14/14 +\d+ given up +\d+ (s|min) ago +Which rate\?", shown, re.MULTILINE

@@ -144,7 +144,7 @@ def test_a_page_and_a_choice_of_ones_own_and_a_cell_that_diverges(tmp_path: Path
     (tmp_path / "own" / "optim" / "mine.yaml").write_text("name: sgd\nlr: 0.05\nweight_decay: 0.0\ndecays: all\n")
     shown = runner(tmp_path, "--config-dir", "own", "-m", "sweep=which", *SHORT)
     assert "Which one?" in shown
-    assert re.search(r"^ +wild \(baseline\) .*1 diverged", shown, re.MULTILINE)
+    assert re.search(r"^ +wild \(baseline\)[: ].*1 diverged", shown, re.MULTILINE)
     found = trials_of(tmp_path)
     assert found["mine", "0"].data.params["optim.lr"] == "0.05"
     assert found["mine", "0"].info.status == "FINISHED"

@@ -5,17 +5,21 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from runner.columns import Layout
 from runner.compose import page, pages
 from runner.config import ConfigError
 from runner.report.kept import Progress, folders, progress
 from runner.report.table import Table
 from runner.sweep.plan import Plan, load
 
+PAGES = Layout(texts=("question",))
+BEGUN = Layout(texts=("ended badly",), below=("question",))
+"""How a screen shows them."""
+
 
 def pages_there() -> Table:
     """The pages that can be run here, with their questions."""
-    rows = [(name, _question(name), f"python -m runner -m sweep={name}") for name in sorted(pages())]
-    return [("page", "question", "command"), *rows]
+    return [("page", "question"), *((name, _question(name)) for name in sorted(pages()))]
 
 
 def begun(sweeps: Path) -> Table:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from runner.columns import Layout
 from runner.report.findings import Findings, Row, interval, objective_heading, objective_text, percent
 from runner.report.swept import table as swept
 from runner.screen import took
@@ -28,6 +29,23 @@ HEADINGS = (
     "a run takes",
     "notes",
 )
+
+FIRST = ("accuracy %", "difference", "verdict")
+SECOND = ("its 95% interval", "p (Holm)", "95% interval", "runs", "seeds to settle it", "a run takes")
+"""Which columns of the answer a narrow screen shows: those, what is compared beside accuracy, these, the others."""
+
+
+def answers_layout(findings: Findings) -> Layout:
+    """How a screen shows the answer."""
+    important = (*FIRST, *_beside(findings), *SECOND)
+    return Layout(important, texts=("documents (CIFAR-10)",), below=("notes",))
+
+
+TRIED = Layout(below=("notes",))
+"""How it shows what a search tried."""
+
+REST = "all columns are in the report"
+"""Where the others are."""
 
 
 def answers(findings: Findings) -> Table:

@@ -10,8 +10,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from runner.columns import Layout, Rows, fit_table
 from runner.job import Result
-from runner.screen import SILENT_SECONDS, say, show, terminal, took
+from runner.screen import PLAIN, SILENT_SECONDS, say, show, terminal, took
 from runner.sweep.plan import Plan, Trial
 
 
@@ -63,7 +64,7 @@ class Board:
     def update(self, running: Sequence[Trial]) -> None:
         """How the running trials get on."""
         if self._live is not None:
-            self._live.update(Group(_running(running), self._progress()))
+            self._live.update(Group(_running(running, self.console.width), self._progress()))
         elif running and self.clock() - self._said >= SILENT_SECONDS:
             told = [f"{trial.order.name} at step {steps}" for trial in running[:NAMED] if (steps := _steps(trial))]
             self.say("; ".join([self._progress(), *told]))
@@ -84,9 +85,9 @@ class Board:
             self._live.stop()
             self._live = None
 
-    def show(self, table: Sequence[Sequence[str]]) -> None:
-        """The result, its first row being headings."""
-        show(self.console, table)
+    def show(self, table: Rows, layout: Layout = PLAIN, *, rest: str = "") -> None:
+        """A result; see `screen.show`."""
+        show(self.console, table, layout, rest=rest)
 
     def _progress(self) -> str:
         finished = self._done - (self._planned - self._open)
@@ -110,18 +111,18 @@ NAMED = 2
 """Running trials that a line names where there is no terminal."""
 
 
-def _running(trials: Sequence[Trial]) -> Table:
-    table = Table("running", "step", "loss", "accuracy", "images/s", box=None)
+def _running(trials: Sequence[Trial], width: int) -> Table:
+    rows: list[tuple[str, ...]] = [("running", "step", "loss", "accuracy", "images/s")]
     for trial in trials[:ROWS]:
         at = _read(trial)
         steps = _steps(trial) or "starting"
         loss = f"{at['train/loss']:.3f}" if "train/loss" in at else ""
         accuracy = f"{100 * at['train/accuracy']:.1f}%" if "train/accuracy" in at else ""
         speed = f"{at['images_per_second']:.0f}" if "images_per_second" in at else ""
-        table.add_row(trial.order.name, steps, loss, accuracy, speed)
+        rows.append((trial.order.name, steps, loss, accuracy, speed))
     if len(trials) > ROWS:
-        table.add_row(f"and {len(trials) - ROWS} more")
-    return table
+        rows.append((f"and {len(trials) - ROWS} more", "", "", "", ""))
+    return fit_table(rows, PLAIN, width).table
 
 
 def _steps(trial: Trial) -> str:

@@ -22,7 +22,7 @@ from runner.execute.server import Ended, Executor
 from runner.job import BUSY, PATIENCE, Busy, Result, held
 from runner.report.findings import Findings
 from runner.report.page import Page
-from runner.report.table import SELECTED, answers, tried
+from runner.report.table import REST, SELECTED, TRIED, answers, answers_layout, tried
 from runner.screen import command_line
 from runner.stop import Stop
 from runner.sweep.agenda import Agenda, Task
@@ -123,10 +123,10 @@ def _show(findings: Findings, board: Board) -> None:
     """The result, in tables and words."""
     if findings.plan.page.selects:
         shown = tried(findings, SHOWN)
-        board.show(shown)
+        board.show(shown, TRIED, rest=REST)
         left_out = len(findings.plan.cells) - len(shown) + 1
         board.say(f"And {left_out} more cells. {SELECTED}" if left_out > 0 else SELECTED)
-    board.show(answers(findings))
+    board.show(answers(findings), answers_layout(findings), rest=REST)
     board.say(findings.answer())
 
 
