@@ -10,8 +10,8 @@ from runner.explain import composed
 from runner.interface import BEST, WEIGHTS, files
 from runner.invocation import GENERIC, find_program
 from runner.schema import DEVICES, Device, checked, nearest
-from runner.track.address import is_server, resolve, server_page
-from runner.track.server import serve
+from runner.track.address import is_server, resolve
+from runner.track.server import runs_page, serve
 
 
 def ui(argv: list[str]) -> None:
@@ -22,7 +22,7 @@ def ui(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     uri = resolve(arguments.uri)
     if is_server(uri):
-        print(f"The runs are at {server_page(uri)}")
+        print(f"The runs are at {runs_page(uri)}")
     else:
         serve(uri, port=arguments.port)
 

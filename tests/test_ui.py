@@ -1,22 +1,24 @@
 """The command `ui` serves what was tracked, and leaves nothing behind."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from browser import browser
+from program import PATIENCE, environment, eventually
 from test_track import facts
 
 from runner import cli, track
 from runner.config import ConfigError, Track
-
-MAIN = "import sys; from runner.cli import main; main(sys.argv[1:])"
 
 
 def free_port() -> int:
@@ -25,9 +27,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def one_run(uri: str) -> tuple[str, str]:
+def one_run(uri: str, experiment: str = "trials") -> tuple[str, str]:
     """Tracks a run; returns its id and its page."""
-    with track.open_tracker(Track("mlflow", uri, "trials", 500, 1000, 0, True, False, None)) as tracker:
+    with track.open_tracker(Track("mlflow", uri, experiment, 500, 1000, 0, True, False, None)) as tracker:
         run_id = tracker.start(facts("the run"), run_id=None)
         tracker.log(1, {"train/loss": 0.25})
         tracker.finish("FINISHED")
@@ -42,33 +44,62 @@ def ask(address: str, body: dict[str, object] | None = None) -> dict[str, object
         return dict(json.load(answer))
 
 
+@dataclass(frozen=True)
+class Served:
+    """The store that `ui` shows.
+
+    Attributes:
+        page: the address that it printed.
+        run_id: of the newest run.
+    """
+
+    process: "subprocess.Popen[str]"
+    page: str
+    run_id: str
+
+    @property
+    def address(self) -> str:
+        return self.page.partition("/#/")[0]
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """A server in a process of its own, its address, and the id of the run in its store."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server in a process of its own, with two experiments in its store."""
     folder = tmp_path_factory.mktemp("ui")
     uri = f"sqlite:///{folder}/mlflow.db"
+    one_run(uri, "old trials")
     run_id, _ = one_run(uri)
-    port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, "ui", "--port", str(port), "--uri", uri],
+        [sys.executable, "-m", "runner", "ui", "--port", str(free_port()), "--uri", uri],
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    try:
-        yield process, f"http://127.0.0.1:{port}", run_id
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_ui_serves_the_tracked_run_and_ctrl_c_ends_all_of_it(
-    served: tuple[subprocess.Popen[str], str, str],
-) -> None:
-    process, address, run_id = served
     assert process.stdout is not None
-    assert address in process.stdout.readline()  # appears when the server answers
+    try:
+        said = process.stdout.readline()  # appears when the server answers
+        assert "http" in said, said + process.communicate()[0]
+        yield Served(process, next(word for word in said.split() if word.startswith("http")), run_id)
+    finally:
+        process.terminate()  # not killed, for it has MLflow's server to end
+        process.communicate(timeout=PATIENCE)
 
+
+def test_the_printed_page_shows_the_runs_of_the_experiment_used_last(served: Served, tmp_path: Path) -> None:
+    with browser() as window:
+        window.open(served.page)
+        try:
+            eventually(lambda: "the run" in window.links(f"/runs/{served.run_id}"), "the run in the table of runs")
+        finally:
+            window.picture(Path(os.environ.get("PICTURES", tmp_path), "ui.png"))
+        text = window.text()
+        assert "1 matching run" in text
+        assert "trials" in text and "old trials" not in text
+
+
+def test_ui_serves_the_tracked_run_and_ctrl_c_ends_all_of_it(served: Served) -> None:
+    process, address, run_id = served.process, served.address, served.run_id
     api = f"{address}/api/2.0/mlflow"
     experiment = ask(f"{api}/experiments/get-by-name?experiment_name=trials")["experiment"]["experiment_id"]
     (run,) = ask(f"{api}/runs/search", {"experiment_ids": [experiment]})["runs"]
@@ -79,6 +110,7 @@ def test_ui_serves_the_tracked_run_and_ctrl_c_ends_all_of_it(
 
     remote, page = one_run(address)
     assert page == f"{address}/#/experiments/{experiment}/runs/{remote}"
+    assert served.page == f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning"
     assert ask(f"{api}/runs/get?run_id={remote}")["run"]["info"]["status"] == "FINISHED"
 
     children = psutil.Process(process.pid).children(recursive=True)
@@ -107,8 +139,10 @@ def test_ui_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
 
 
 def test_ui_names_a_server_instead_of_starting_one(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.ui(["--uri", "https://elsewhere:5000"])
-    assert "https://elsewhere:5000" in capsys.readouterr().out
+    cli.ui(["--uri", "http://me:s3cret@127.0.0.1:9/mlflow"])
+    said = capsys.readouterr().out
+    assert "http://127.0.0.1:9/mlflow/#/experiments?workflowType=machine_learning" in said
+    assert "s3cret" not in said
 
 
 def test_an_unknown_verb_is_refused_with_the_nearest() -> None:

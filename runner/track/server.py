@@ -1,5 +1,6 @@
 """MLflow's pages of a local store, served for as long as a person looks at them."""
 
+import json
 import os
 import signal
 import socket
@@ -8,18 +9,27 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 from runner.config import ConfigError
-from runner.track.address import folder_address, local_database, open_address
+from runner.track.address import folder_address, local_database, open_address, server_page
+from runner.track.store import ANSWER_SECONDS
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
 START_SECONDS = 120.0
 STOP_SECONDS = 5.0
+
+API = "/api/2.0/mlflow"
+
+TRAINING = "workflowType=machine_learning"
+"""With it MLflow shows runs and curves; without it, pages for language models."""
 
 
 def serve(uri: str, *, port: int) -> None:
@@ -39,16 +49,48 @@ def serve(uri: str, *, port: int) -> None:
         try:
             with _server(uri, port, output) as server:
                 _await_answer(server, port, output)
-                print(f"MLflow is at {_address(port)} and shows {uri} (Ctrl-C ends it)", flush=True)
+                print(f"MLflow is at {runs_page(_address(port))} and shows {uri} (Ctrl-C ends it)", flush=True)
                 server.wait()
                 raise ConfigError(f"MLflow's server ended:\n{_tail(output)}")
         except KeyboardInterrupt:
             return
 
 
+def runs_page(server: str) -> str:
+    """The address at which an MLflow server shows the runs of the experiment that was used last.
+
+    Where there is no run, or the server does not say, it is that of the list of experiments.
+    """
+    user = urlsplit(open_address(server)).netloc.rpartition("@")[0]
+    address = server_page(server)
+    try:
+        number = _used_last(f"{address}{API}", user)
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        number = None
+    return f"{address}/#/experiments{f'/{number}/runs' if number else ''}?{TRAINING}"
+
+
+def _used_last(api: str, user: str) -> str | None:
+    """The number of the experiment with the newest run."""
+    found = _ask(f"{api}/experiments/search", {"max_results": 1000}, user).get("experiments", [])
+    numbers = [one["experiment_id"] for one in found]
+    wanted = {"experiment_ids": numbers, "order_by": ["attributes.start_time DESC"], "max_results": 1}
+    runs = _ask(f"{api}/runs/search", wanted, user).get("runs", []) if numbers else []
+    return str(runs[0]["info"]["experiment_id"]) if runs else None
+
+
+def _ask(address: str, body: Mapping[str, object], user: str) -> dict[str, Any]:
+    """What the server answers; `user` is `name:password`, or empty."""
+    headers = {"Content-Type": "application/json"}
+    if user:
+        headers["Authorization"] = f"Basic {b64encode(unquote(user).encode()).decode()}"
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+        return dict(json.load(answer))
+
+
 def _address(port: int) -> str:
-    """Where MLflow shows training; without the last part it opens on pages for language models."""
-    return f"http://{HOST}:{port}/#/experiments?workflowType=machine_learning"
+    return f"http://{HOST}:{port}"
 
 
 def _check_free(port: int) -> None:
@@ -109,7 +151,7 @@ def _await_answer(server: subprocess.Popen[str], port: int, output: IO[str]) -> 
     limit = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < limit:
         try:
-            urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=5).close()
+            urllib.request.urlopen(f"{_address(port)}/health", timeout=5).close()
             return
         except OSError:  # not yet
             time.sleep(POLL_SECONDS)
