@@ -6,7 +6,8 @@ from runner.invocation import GENERIC
 from runner.job import Job, Order, Result, holder
 from runner.screen import Screen, command_line
 from runner.stop import Stop
-from runner.track.store import resolve, tracking_uri
+from runner.track.address import resolve
+from runner.track.store import tracking_uri
 
 
 def run_alone(job: Job, order: Order, screen: Screen) -> Result:
