@@ -55,6 +55,8 @@ def show(console: Console, table: Rows, layout: Layout = PLAIN, *, rest: str = "
         told.append(f"No room here for: {', '.join(fitted.left_out)}{rest and '; ' + rest}.")
     for line in told:
         console.print(Padding.indent(line, 2), overflow="fold")
+    if told:
+        console.print()
 
 
 LINES = 10
