@@ -1,17 +1,21 @@
 """What Hydra can compose here: the shipped choices, the pages of `sweeps/`, and a person's own."""
 
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from runner import places
 from runner.config import ConfigError
 from runner.credentials import take_credentials
+from runner.page_contents import find_page_problems
 from runner.words import typed
+from runner.yaml_limits import check_yaml_size
 
 
 def pages() -> dict[str, Path]:
@@ -24,18 +28,27 @@ def page(name: str) -> DictConfig:
     """A page, which knows its name.
 
     Raises:
-        ConfigError: it is no YAML.
+        ConfigError: it is no YAML, or holds what no page may.
     """
     file = pages()[name]
     try:
-        node = OmegaConf.load(file)
-    except YAMLError as problem:
+        text = file.read_text(encoding="utf-8")
+        check_yaml_size(text)
+        node = OmegaConf.load(StringIO(text))
+    except ConfigError as problem:
+        raise ConfigError(f"{file}: {problem}") from problem
+    except (YAMLError, UnicodeError) as problem:
         raise ConfigError(f"{file} is not YAML: {problem}") from problem
     except OSError as problem:
         raise ConfigError(f"{file} cannot be read: {problem.strerror or problem}") from problem
+    except OmegaConfBaseException as problem:
+        raise ConfigError(f"{file} is no page: {problem}".splitlines()[0]) from problem
     if not isinstance(node, DictConfig):
         raise ConfigError(f"{file} is no page: it has no keys at its top")
-    node = DictConfig(_without_credentials(OmegaConf.to_container(node)))
+    plain = _without_credentials(OmegaConf.to_container(node))
+    if problems := find_page_problems(plain):
+        raise ConfigError("\n".join(f"{file}: {problem}" for problem in problems))
+    node = DictConfig(plain)
     OmegaConf.update(node, "sweep.name", name, force_add=True)
     return node
 

@@ -17,6 +17,7 @@ from runner.reading import from_plain
 from runner.schema import nearest
 from runner.screen import Screen, command_line
 from runner.track import Page, Pages, tracking_uri
+from runner.yaml_limits import load_yaml_section
 
 ELSEWHERE = (
     *("data.download", "data.path", "data.root", "data.workers"),
@@ -80,8 +81,8 @@ def _refuse_sweep(page: Page) -> None:
 
 def _config(page: Page, typed: Mapping[str, Any], uri: str) -> RunConfig:
     """The page's configuration, on as many threads as the run had, and logged beside it."""
-    plain = yaml.safe_load(page.config)
     try:
+        plain = dict(load_yaml_section(page.config))
         config = from_plain(plain)
     except ConfigError as problem:
         raise ConfigError(

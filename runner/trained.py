@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from runner.interface import WEIGHTS, Interface
 from runner.losses import probabilities
 from runner.reading import choice
 from runner.scale import Scale
+from runner.yaml_limits import load_yaml_section
 
 
 class Program(nn.Module):
@@ -134,10 +134,9 @@ def _network(config: Mapping[str, Any], interface: Interface) -> nn.Module:
 def _config(folder: Path) -> Mapping[str, Any]:
     """What a run says of itself; refused where its network is none that this code knows."""
     try:
-        plain = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        plain = load_yaml_section((folder / "config.yaml").read_text(encoding="utf-8"))
         for group in ("model", "activation"):
             choice(group, plain)
-    except (OSError, ValueError, AttributeError, yaml.YAMLError) as problem:
+    except (OSError, ValueError) as problem:
         raise ConfigError(f"{folder}: config.yaml is none that this code knows:\n{problem}") from problem
-    assert isinstance(plain, Mapping)
     return plain

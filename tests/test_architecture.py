@@ -47,8 +47,8 @@ LAYERS = (
         "scale",
     ),
     ("choose", "compare", "compose", "draws", "flat", "job", "pictures", "predictions", "schedules", "track"),
-    ("interface", "out", "words"),
-    ("reading",),
+    ("interface", "out", "page_contents", "words"),
+    ("reading", "yaml_limits"),
     ("config", "places", "stop"),
     ("checkpoints", "credentials", "files", "machine", "schema", "shares"),
     ("architectures", "columns", "invocation"),
@@ -84,6 +84,7 @@ WITHOUT_TORCH = (
     "guide",
     "invocation",
     "job",
+    "page_contents",
     "predict",
     "predictions",
     "register",
@@ -94,6 +95,7 @@ WITHOUT_TORCH = (
     "settle",
     "sweep",
     "words",
+    "yaml_limits",
 )
 """What the command line and a sweep's own process import."""
 

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from runner.config import ConfigError, RunConfig, digest
 from runner.data import load_for
 from runner.explain import explain, refuse_nameless
+from runner.page_contents import find_override_problems
 from runner.reading import executor, from_hydra
 from runner.schema import nearest
 from runner.settle import settled
@@ -53,6 +54,8 @@ class Planner:
     def __init__(self, config: DictConfig, arguments: Sequence[str], loader: ConfigLoader) -> None:
         self._config = config
         self._page, self._asked = page_of(config), request(arguments, loader)
+        if problems := find_override_problems(vars(self._page)):
+            raise ConfigError("\n".join(problems))
         self._composer = Composer(config, loader)
 
     def plan(self, say: Say, command: str) -> Plan:
