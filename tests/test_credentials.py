@@ -104,6 +104,8 @@ def address(folder: Path) -> Iterator[str]:
     with going(folder, "ui", "--port", str(port)) as server:
         server.until("MLflow is at")
         yield f"http://me:{TYPED}@127.0.0.1:{port}"
+        server.ctrl_c()  # which ends MLflow's server too
+        assert server.end() == 0
 
 
 def shown(process: int) -> str:

@@ -14,17 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 from browser import browser
-from program import PATIENCE, environment, eventually
-from test_track import facts
+from program import PATIENCE, environment, eventually, free_port
+from tracks import facts
 
 from runner import cli, track
 from runner.config import ConfigError, Track
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def one_run(uri: str, experiment: str = "trials") -> tuple[str, str]:
