@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from runner.config import ConfigError
 from runner.explain import composed
 from runner.interface import BEST, WEIGHTS, files
 from runner.invocation import GENERIC, find_program
-from runner.schema import DEVICES, Device, checked, nearest
+from runner.schema import DEVICES, MOST_PIXELS_A_SIDE, Device, checked, nearest
 from runner.track.address import is_server, resolve
 from runner.track.server import runs_page, serve
 
@@ -88,9 +89,9 @@ def describe(argv: list[str]) -> None:
     """Print the layers of a run's network, what they hold and compute, and the memory of a training step."""
     parser = _parser(describe)
     parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="the run, as it would be typed to train it")
-    parser.add_argument("--size", type=_count, help="height and width of the images, instead of the data set's")
+    parser.add_argument("--size", type=_side, help="height and width of the images, instead of the data set's")
     parser.add_argument("--channels", type=_count, help="their channels (with --size; default: 3)")
-    parser.add_argument("--classes", type=_count, help="how many classes (with --size; default: 1000)")
+    parser.add_argument("--classes", type=_classes, help="how many classes (with --size; default: 1000)")
     arguments = parser.parse_intermixed_args(argv)
     if arguments.size is None and (arguments.channels or arguments.classes):
         raise ConfigError("--channels and --classes describe images without a data set: give --size too")
@@ -195,6 +196,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number above 0")
     return int(text)
+
+
+def _up_to(most: int, text: str) -> int:
+    if (number := _count(text)) > most:
+        raise argparse.ArgumentTypeError(f"{text} must be at most {most}")
+    return number
+
+
+_side = partial(_up_to, MOST_PIXELS_A_SIDE)
+_classes = partial(_up_to, 1_000_000)
 
 
 def _device(text: str) -> str:

@@ -11,7 +11,17 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from runner.credentials import hide_credentials
-from runner.schema import Bound, Count, Device, NonNegative, NonNegativeInt, Positive, ProperFraction
+from runner.schema import (
+    Bound,
+    Count,
+    Device,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    ProperFraction,
+    RunCount,
+    Side,
+)
 from runner.shares import round_up_share
 
 SOURCES = {
@@ -64,7 +74,7 @@ class Data(Choice):
     classes: tuple[NonNegativeInt, ...] | None = None
     share: Annotated[float, Bound(0, 1, low_itself=False)] = 1.0
     scale: Literal["symmetric", "standard", "raw"] = "symmetric"
-    size: Count | None = None
+    size: Side | None = None
     resize: Literal["crop", "stretch", "pad"] = "crop"
     channels: Literal[1, 3] | None = None
     workers: Count | None = None
@@ -105,7 +115,7 @@ class Train:
 
     batch: Count
     steps: Count | None
-    epochs: Positive | None
+    epochs: Annotated[float, Bound(0, 1_000_000, low_itself=False)] | None
     eval_every: Count
     eval_batch: Count
     loss: Literal["cross_entropy", "squared_error"]
@@ -145,7 +155,7 @@ class Track:
     uri: str | None
     experiment: str
     points: Count
-    records: Count
+    records: Annotated[int, Bound(1, 1_000_000)]
     layers_every: NonNegativeInt
     pictures: bool
     system_metrics: bool
@@ -205,8 +215,8 @@ class Executor:
     """
 
     name: Literal["local", "fused"]
-    slots: Count | None
-    slots_per_gpu: Count
+    slots: RunCount | None
+    slots_per_gpu: RunCount
     devices: tuple[NonNegativeInt, ...] | None
     tries: Count
 
@@ -235,7 +245,7 @@ class RunConfig:
     track: Track
     seed: NonNegativeInt
     device: Device
-    threads: Count | None
+    threads: Annotated[int, Bound(1, 4096)] | None
     out: str
     fresh: bool
 

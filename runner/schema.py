@@ -69,12 +69,24 @@ class OfDevices:
 
 DEVICES = "auto, cpu, cuda, cuda:N"
 
+MOST_RUNS = 100_000
+"""Runs of a sweep, and so its cells, its seeds, its slots, and the values of a key.
+
+A grid of 100,000 cells is composed in about 20 minutes on one core and takes 1.7 GB; one of ten times as many would
+not begin for hours.
+"""
+
+MOST_PIXELS_A_SIDE = 16_384
+"""Height and width of an image, of which one in colour then takes 0.8 GB."""
+
 Positive = Annotated[float, Bound(0, low_itself=False)]
 NonNegative = Annotated[float, Bound(0)]
 Fraction = Annotated[float, Bound(0, 1)]
 ProperFraction = Annotated[float, Bound(0, 1, high_itself=False)]
 Count = Annotated[int, Bound(1)]
 NonNegativeInt = Annotated[int, Bound(0)]
+RunCount = Annotated[int, Bound(1, MOST_RUNS)]
+Side = Annotated[int, Bound(1, MOST_PIXELS_A_SIDE)]
 Architecture = Annotated[str, OfTorchvision()]
 Device = Annotated[str, OfDevices()]
 

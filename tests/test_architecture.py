@@ -48,7 +48,7 @@ LAYERS = (
     ),
     ("choose", "compare", "compose", "draws", "flat", "job", "pictures", "predictions", "schedules", "track"),
     ("interface", "out", "page_contents", "words"),
-    ("reading", "yaml_limits"),
+    ("reading", "sweep.sweep_size", "yaml_limits"),
     ("config", "places", "stop"),
     ("checkpoints", "credentials", "files", "machine", "schema", "shares"),
     ("architectures", "columns", "invocation"),

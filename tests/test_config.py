@@ -68,7 +68,7 @@ REFUSED = [
     ({"init__options__std": 0.02}, "init.std: no such option; there are name"),
     ({"seed": -1}, "seed: -1 must be at least 0"),
     ({"seed": True}, "seed: True must be a whole number"),
-    ({"threads": 0}, "threads: 0 must be at least 1, or null"),
+    ({"threads": 0}, "threads: 0 must be at least 1 and at most 4096, or null"),
     ({"device": "gpu"}, "device: 'gpu' is not one of auto, cpu, cuda, cuda:N"),
     ({"device": "cuda:x"}, "device: 'cuda:x' is not one of auto, cpu, cuda, cuda:N"),
     ({"fresh": 1}, "fresh: 1 must be true or false"),

@@ -1,10 +1,13 @@
 """Images made up on the spot, for tests and measurements."""
 
+import math
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 
+from runner.config import ConfigError
 from runner.data.dataset import Outline, Split
 from runner.data.shape import Shape
 from runner.data.source import Decoded, Source, from_memory
@@ -12,6 +15,10 @@ from runner.schema import Count, NonNegativeInt
 
 NOISE = 40
 """The standard deviation of the noise, where a pattern's pixels are uniform in 64..192 (deviation 37)."""
+
+
+NAME_BYTES = 100
+"""What the name of a class takes."""
 
 
 def synthetic(root: Path, shape: Shape, *, train: Count, test: Count, kinds: Count, seed: NonNegativeInt) -> Source:
@@ -28,9 +35,23 @@ def synthetic(root: Path, shape: Shape, *, train: Count, test: Count, kinds: Cou
     """
     options = {"train": train, "test": test, "kinds": kinds, "seed": seed}
     size, channels = shape.size or 32, shape.channels or 3
+    _check_memory(train, test, kinds, (size, size, channels))
     read = partial(_read, size=size, channels=channels, **options)
     own = Outline((size, size, channels), _names(kinds))
     return from_memory("synthetic", "runner.data.synthetic", options, read, shape, own)
+
+
+def _check_memory(train: int, test: int, kinds: int, image: tuple[int, int, int]) -> None:
+    """Refuses images that do not fit the memory while they are made, in three float64 arrays and the patterns."""
+    needed = 8 * math.prod(image) * (kinds + 3 * max(train, test)) + NAME_BYTES * kinds
+    memory = psutil.virtual_memory().total
+    if needed > memory:
+        height, width, channels = image
+        raise ConfigError(
+            f"data=synthetic: data.train={train}, data.test={test} and data.kinds={kinds} of "
+            f"{height}x{width}x{channels} take {needed / 1e9:,.0f} GB to make, and this machine has "
+            f"{memory / 1e9:,.0f} GB; ask for fewer or smaller images"
+        )
 
 
 def _read(train: int, test: int, size: int, channels: int, kinds: int, seed: int) -> Decoded:

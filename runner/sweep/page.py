@@ -1,13 +1,13 @@
 """What a page of `sweeps/` says: the question, the space, how it is searched, and what the documents claim."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
 from runner.config import Choice, ConfigError
 from runner.reading import beside, record
-from runner.schema import Count, NonNegativeInt
+from runner.schema import MOST_RUNS, Bound, Count, RunCount
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,19 @@ class Page:
     question: str | None
     source: str | None
     claim: str | None
-    seeds: Count
+    seeds: RunCount
     space: dict[str, Any]
     cells: dict[str, tuple[str, ...]]
     baseline: str | None
     claims: tuple[Any, ...]
     sampler: Any
-    trials: Count
+    trials: RunCount
     each: dict[str, Any]
     objectives: tuple[Objective, ...]
     pruner: Any
     prune_every: Count | None
-    confirm: NonNegativeInt
-    confirm_seeds: Count
+    confirm: Annotated[int, Bound(0, MOST_RUNS)]
+    confirm_seeds: RunCount
     max_failures: Count | None
     curve: Any = None  # (a sweep that was kept before there were figures has none)
     answer: Literal["transfer"] | None = None

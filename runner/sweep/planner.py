@@ -27,8 +27,9 @@ from runner.sweep.plan import Cell, Plan, Search
 from runner.sweep.pruners import pruner
 from runner.sweep.request import Request, key_of, request
 from runner.sweep.samplers import check_sampler
-from runner.sweep.space import Dimension, Point, corners, dimensions, points
+from runner.sweep.space import FEWER_POINTS, Dimension, Point, check_points, corners, dimensions, points
 from runner.sweep.starts import resolved, start
+from runner.sweep.sweep_size import check_count
 
 Say = Callable[[str], None]
 
@@ -61,6 +62,7 @@ class Planner:
     def plan(self, say: Say, command: str) -> Plan:
         page, asked = self._page, self._asked
         searches = tuple(self._searches())
+        _check_size(page, asked, searches)
         compared = [point for search in searches for point in _corners(search)] or named_points(page, asked)
         _refuse_own_seeds(compared)
         of_cells = {cell.name: words(page, cell.name, cell.overrides, ()) for cell in compared}
@@ -224,6 +226,33 @@ class Named:
 
     def __init__(self, name: str, overrides: Sequence[str]) -> None:
         self.name, self.overrides = name, tuple(overrides)
+
+
+def _check_size(page: Page, asked: Request, searches: Sequence[Search]) -> None:
+    """Counts the runs of a sweep before anything of it is made.
+
+    Raises:
+        ConfigError: they are more than one sweep may have.
+    """
+    seeds = len(asked.seeds or ()) or page.seeds
+    if searches:
+        cells, of = len(searches) * page.trials, f"{page.trials:,} trials of {len(searches):,} searches"
+        composed = len(searches) * len(corners(searches[0].space))
+        check_count(composed, f"sweep.each: {{}} ends of {len(searches):,} spaces are composed first", FEWER_POINTS)
+    else:
+        cells = _count_cells(page, asked)
+        of = f"{cells:,} cells"
+    confirmed = max(1, len(searches)) * min(page.confirm, page.trials if searches else cells)
+    confirming = confirmed * page.confirm_seeds
+    said = f"{of} on {seeds:,} seeds" + (f" and {confirming:,} runs that confirm them" if confirming else "")
+    check_count(cells * seeds + confirming, f"{said} are {{}} runs", "Ask for fewer, such as sweep.seeds=3")
+
+
+def _count_cells(page: Page, asked: Request) -> int:
+    """How many `named_points` has."""
+    typed = check_points(tuple(Dimension(key, of) for key, of in asked.swept.items()))
+    grid = check_points(dimensions(page.space, asked.swept) + _beside(page, asked))
+    return (grid if page.space or not page.cells else 0) + len(page.cells) * typed
 
 
 def named_points(page: Page, asked: Request) -> list[Named]:

@@ -6,17 +6,20 @@ perhaps `log`, `int` and `step`, and with `when`.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from runner.config import ConfigError
 from runner.reading import record
-from runner.schema import nearest
+from runner.schema import MOST_RUNS, nearest
+from runner.sweep.sweep_size import check_count
 from runner.words import typed
 
 Point = dict[str, str]
@@ -28,6 +31,10 @@ class Values:
     """A list of values, as typed."""
 
     choices: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.choices)
 
     def listed(self) -> tuple[str, ...]:
         return self.choices
@@ -66,16 +73,28 @@ class Interval:
             found = self.low + round((found - self.low) / self.step) * self.step
         return round(found) if self.whole else found
 
+    @property
+    def count(self) -> float:
+        """How many numbers it has; infinite where there is no end of them."""
+        steps = (self.high - self.low) / self._step if self._step else math.inf
+        return int(steps + 1e-9) + 1 if math.isfinite(steps) else math.inf
+
     def listed(self) -> tuple[str, ...] | None:
         """All its numbers; None where there is no end of them."""
-        step = self.step or (1 if self.whole else None)
-        if step is None or self.log:
+        step = self._step
+        if step is None or math.isinf(self.count):
             return None
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        return tuple(self.typed(self.low + place * step) for place in range(count))
+        return tuple(self.typed(self.low + place * step) for place in range(int(self.count)))
+
+    @property
+    def _step(self) -> float | None:
+        return None if self.log else self.step or (1 if self.whole else None)
 
 
 Domain = Values | Interval
+
+FEWER = "Give fewer, or of a number that is searched interval(low,high), with sweep.sampler=random sweep.trials=100"
+FEWER_POINTS = "Give fewer values, or let a sampler try some of them: sweep.sampler=random sweep.trials=100"
 
 
 @dataclass(frozen=True)
@@ -181,8 +200,10 @@ def domain(override: Override) -> Domain:
     """What an override that stands for several values stands for.
 
     Raises:
-        ConfigError: it stands for none.
+        ConfigError: it stands for none, or for more than a sweep has runs.
     """
+    if override.is_range_sweep():
+        check_count(_count_range(override), f"{override.input_line}: stands for {{}} values", FEWER)
     if override.is_discrete_sweep():
         return _checked(override.get_key_element(), Values(tuple(map(str, override.sweep_string_iterator()))))
     sweep = override.value()
@@ -192,11 +213,20 @@ def domain(override: Override) -> Domain:
     return _checked(override.get_key_element(), interval)
 
 
+def _count_range(override: Override) -> float:
+    """How many numbers `range(start,stop,step)` has, which Hydra would make one after the other."""
+    sweep = override.value()
+    assert isinstance(sweep, RangeSweep) and sweep.start is not None and sweep.stop is not None
+    if not all(map(math.isfinite, (sweep.start, sweep.stop, sweep.step))) or not sweep.step:
+        raise ConfigError(f"{override.input_line}: a range has two ends, and a step that is not 0")
+    return max(0, math.ceil((Fraction(sweep.stop) - Fraction(sweep.start)) / Fraction(sweep.step)))
+
+
 def _checked(key: str, found: Domain) -> Domain:
     if isinstance(found, Values):
         if not found.choices:
             raise ConfigError(f"{key}: there is nothing in the list")
-        twice = [value for value in found.choices if found.choices.count(value) > 1]
+        twice = [value for value, times in Counter(found.choices).items() if times > 1]
         if twice:
             raise ConfigError(f"{key}: {twice[0]} stands in the list more than once")
     elif not all(map(math.isfinite, (found.low, found.high, found.step or 1))):
@@ -216,18 +246,74 @@ def points(space: tuple[Dimension, ...]) -> list[Point]:
     """All of a space, the last key varying fastest; each once, whatever conditions leave out.
 
     Raises:
-        ConfigError: a key has no list of values.
+        ConfigError: a key has no list of values, or there are more points than a sweep has runs.
     """
+    check_points(space)
     found: list[Point] = [{}]
     for one in space:
-        values = one.domain.choices if isinstance(one.domain, Values) else one.domain.listed()
-        if values is None:
-            raise ConfigError(
-                f"{one.key}: an interval has no list of values; give a list or a range(), "
-                "or a sampler that searches it, as in sweep.sampler=tpe"
-            )
+        values = _values(one)
         found = [after for point in found for after in _with(point, one, values)]
     return found
+
+
+def check_points(space: tuple[Dimension, ...]) -> int:
+    """Counts the points of a space before they are made.
+
+    Raises:
+        ConfigError: a key has no list of values, or there are more points than a sweep has runs.
+    """
+    found = count_points(space)
+    counts = " x ".join(f"{one.domain.count:,} of {one.key}" for one in space)
+    check_count(found, f"{counts}: this grid has {{}} cells or more", FEWER_POINTS)
+    return found
+
+
+def count_points(space: tuple[Dimension, ...]) -> int:
+    """Counts the points of a space without making them.
+
+    Points are counted together that later conditions do not tell apart. Each such group has a point at least, so
+    where the groups alone are more than `MOST_RUNS` counting ends, with a number above it that is not the full one.
+
+    Raises:
+        ConfigError: a key has no list of values, or more of them than a sweep has runs.
+    """
+    wanted: dict[str, set[str]] = {}  # the values that conditions ask for, by key
+    last: dict[str, int] = {}  # where in the space a key is asked about for the last time
+    for place, one in enumerate(space):
+        for key, values in one.when.items():
+            wanted.setdefault(key, set()).update(values)
+            last[key] = place
+    groups: Counter[frozenset[tuple[str, str]]] = Counter({frozenset(): 1})
+    for place, one in enumerate(space):
+        values_of = _values(one)
+        told_apart = [value for value in values_of if value in wanted.get(one.key, ())]
+        forgotten = {key for key, until in last.items() if until == place}
+        after: Counter[frozenset[tuple[str, str]]] = Counter()
+        for group, points_in_it in groups.items():
+            known = frozenset(pair for pair in group if pair[0] not in forgotten) if forgotten else group
+            if one.when and not one.applies(dict(group)):
+                after[known] += points_in_it
+                continue
+            if others := len(values_of) - len(told_apart):
+                after[known] += points_in_it * others
+            for value in told_apart:
+                after[known | {(one.key, value)}] += points_in_it
+            if len(after) > MOST_RUNS:
+                return after.total()
+        groups = after
+    return groups.total()
+
+
+def _values(one: Dimension) -> tuple[str, ...]:
+    if math.isfinite(one.domain.count):
+        check_count(one.domain.count, f"{one.key}: stands for {{}} values", FEWER)
+    values = one.domain.listed()
+    if values is None:
+        raise ConfigError(
+            f"{one.key}: an interval has no list of values; give a list or a range(), "
+            "or a sampler that searches it, as in sweep.sampler=tpe"
+        )
+    return values
 
 
 def _with(point: Point, one: Dimension, values: tuple[str, ...]) -> Iterator[Point]:

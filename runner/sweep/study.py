@@ -96,8 +96,7 @@ class Study:
     def _left(self) -> list[Point] | None:
         """What was not tried of a space that ends; None of one that is endless, or too large to list."""
         assert self.search is not None
-        sizes = [len(one.domain.listed() or ()) for one in self.search.space]
-        if not all(sizes) or math.prod(sizes) > LISTED:
+        if math.prod(one.domain.count for one in self.search.space) > LISTED:
             return None
         return [point for point in points(self.search.space) if self._name(point) not in self._numbers]
 
